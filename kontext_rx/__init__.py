@@ -1,0 +1,76 @@
+"""Kontext ads for AI chat apps: messages in, ad events out, as reactive streams."""
+
+from . import ops, pacing
+from .ad import Ad
+from .client import Client
+from .context import ClientContext, Screen
+from .create import create_session
+from .errors import (
+    InvalidMessageError,
+    InvalidOptionError,
+    KontextError,
+    SessionDestroyedError,
+    WrongThreadError,
+)
+from .event import (
+    AdError,
+    AdEvent,
+    AdHeight,
+    Clicked,
+    Filled,
+    NoFill,
+    Outcome,
+    RenderCompleted,
+    RenderStarted,
+    RewardGranted,
+    VideoCompleted,
+    VideoStarted,
+    Viewed,
+)
+from .install import FileInstallIdStore
+from .message import Message, Turn
+from .options import App, Character, Consent, Regulatory, Sdk
+from .session import Session
+from .stream import Reader, Stream
+from .trace import DebugEvent, PreloadStep
+
+__all__ = [
+    "Ad",
+    "AdError",
+    "AdEvent",
+    "AdHeight",
+    "App",
+    "Character",
+    "Clicked",
+    "Client",
+    "ClientContext",
+    "Consent",
+    "DebugEvent",
+    "FileInstallIdStore",
+    "Filled",
+    "InvalidMessageError",
+    "InvalidOptionError",
+    "KontextError",
+    "Message",
+    "NoFill",
+    "Outcome",
+    "PreloadStep",
+    "Reader",
+    "Regulatory",
+    "RenderCompleted",
+    "RenderStarted",
+    "RewardGranted",
+    "Screen",
+    "Sdk",
+    "Session",
+    "SessionDestroyedError",
+    "Stream",
+    "Turn",
+    "VideoCompleted",
+    "VideoStarted",
+    "Viewed",
+    "WrongThreadError",
+    "create_session",
+    "ops",
+    "pacing",
+]

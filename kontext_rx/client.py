@@ -1,0 +1,193 @@
+"""The HTTP pool: one for each event loop, shared by every session on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, Final
+
+from reactivex import Observable
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.disposable import Disposable
+
+from .typing import BodyTooLargeError, HttpRequest, HttpResponse, Transport
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["BODY_LIMIT", "KEEPALIVE_S", "AiohttpTransport", "Client", "shared_client"]
+
+BODY_LIMIT: Final = 1024 * 1024
+"""Bytes of a response that are read. Source: ours."""
+
+KEEPALIVE_S: Final = 55.0
+"""
+Seconds an idle connection is kept. Source: ours; it outlasts the pause between two turns of a person, and stays under
+the 60 s after which load balancers commonly close.
+"""
+
+
+class Client:
+    """
+    A pool of HTTP connections for many sessions.
+
+    Without one, the sessions of an event loop share a client of their own; make one to share it with more care: to
+    close it at a moment you choose, or to pass your own `aiohttp.ClientSession` (*http*, which is never closed here) or
+    a transport of another kind (*transport*, as `kontext_rx.testing` has one that answers in virtual time).
+
+    Raises `TypeError` when both *http* and *transport* are given.
+    """
+
+    def __init__(self, *, http: aiohttp.ClientSession | None = None, transport: Transport | None = None) -> None:
+        if http is not None and transport is not None:
+            raise TypeError("give http= or transport=, not both")
+        self._pool = AiohttpTransport(http) if transport is None else None
+        self.transport: Transport = self._pool or transport  # pyright: ignore[reportAttributeAccessIssue]
+        self.sessions = 0
+        """Open sessions."""
+
+    async def settled(self) -> None:
+        """Wait until every request that was let go is off the wire."""
+        if self._pool is not None:
+            await self._pool.settled()
+
+    async def aclose(self) -> None:
+        """Abort what is in flight and close the connections. Safe to call again."""
+        if self._pool is not None:
+            await self._pool.aclose()
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+
+class AiohttpTransport:
+    """Sends requests over one `aiohttp.ClientSession`, made when the first is sent, on the loop that sends it."""
+
+    def __init__(self, http: aiohttp.ClientSession | None = None) -> None:
+        # It takes as long to import as everything else together: now, and not inside somebody's first turn.
+        import aiohttp
+
+        self._aiohttp = aiohttp
+        self._http = http
+        self._owned = http is None
+        self._tasks: set[asyncio.Task[HttpResponse]] = set()
+
+    def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
+        """The request as a cold observable: one task a subscription, cancelled when it is disposed."""
+
+        def subscribe(observer: ObserverBase[HttpResponse], _: SchedulerBase | None = None) -> DisposableBase:
+            task = asyncio.get_running_loop().create_task(self._post(request))
+            self._tasks.add(task)
+
+            def done(task: asyncio.Task[HttpResponse]) -> None:
+                self._tasks.discard(task)
+                if task.cancelled():
+                    return
+                error = task.exception()
+                if error is None:
+                    observer.on_next(task.result())
+                    observer.on_completed()
+                elif isinstance(error, Exception):
+                    observer.on_error(error)
+
+            task.add_done_callback(done)
+            return Disposable(lambda: _cancel(task))
+
+        return Observable(subscribe)
+
+    async def _post(self, request: HttpRequest) -> HttpResponse:
+        http = self._http or self._open()
+        try:
+            async with http.post(
+                request.url,
+                data=request.body,
+                headers=dict(request.headers),
+                allow_redirects=False,
+                timeout=self._no_limit(),
+            ) as response:
+                body = await _read(response) if 200 <= response.status < 300 else b""
+                return HttpResponse(
+                    response.status, body, {name.lower(): text for name, text in response.headers.items()}
+                )
+        except self._aiohttp.ClientError as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        self._http = self._aiohttp.ClientSession(
+            # No cap on connections: the default of 100 would hold a busy process to 500 answers of 200 ms a second.
+            connector=self._aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
+            cookie_jar=self._aiohttp.DummyCookieJar(),  # one pool serves many users: nothing may travel between them
+            timeout=self._no_limit(),
+        )
+        return self._http
+
+    def _no_limit(self) -> aiohttp.ClientTimeout:
+        return self._aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
+
+    async def settled(self) -> None:
+        """Wait for the tasks that were cancelled."""
+        if going := [task for task in self._tasks if task.cancelling()]:
+            await asyncio.wait(going)
+
+    async def aclose(self) -> None:
+        """Cancel what is in flight; close the session unless it was given to us."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self.settled()
+        if self._owned and self._http is not None:
+            http, self._http = self._http, None
+            await http.close()
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    if not task.done():
+        task.cancel()
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > BODY_LIMIT:
+            response.close()
+            raise BodyTooLargeError(BODY_LIMIT)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+_shared: Final[dict[asyncio.AbstractEventLoop, tuple[Client, AsyncGenerator[None, None]]]] = {}
+
+
+def shared_client(loop: asyncio.AbstractEventLoop) -> Client:
+    """The client that the sessions of *loop* share; it is closed when the loop shuts its async generators down."""
+    if (known := _shared.get(loop)) is not None:
+        return known[0]
+    for closed in [other for other in _shared if other.is_closed()]:  # a loop that ended without a word
+        del _shared[closed]
+    client = Client()
+    lifetime = _close_with_the_loop(loop, client)
+    with contextlib.suppress(StopIteration):
+        lifetime.asend(None).send(None)  # runs to the yield, which is what makes the loop know the generator
+    _shared[loop] = (client, lifetime)
+    return client
+
+
+async def _close_with_the_loop(loop: asyncio.AbstractEventLoop, client: Client) -> AsyncGenerator[None, None]:
+    # asyncio.run() ends by closing the async generators of its loop: the one moment at which a loop says that it ends.
+    try:
+        yield
+    finally:
+        _shared.pop(loop, None)
+        await client.aclose()
+
+
+async def close_shared(loop: asyncio.AbstractEventLoop, client: Client) -> None:
+    """Close the loop's own client when its last session has ended; another session makes a new one."""
+    known = _shared.get(loop)
+    if known is not None and known[0] is client and not client.sessions:
+        await known[1].aclose()

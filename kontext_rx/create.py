@@ -1,0 +1,165 @@
+"""`create_session`: what the app asks for, checked, and made into a session."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib.metadata
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
+
+import msgspec
+from reactivex.abc import SchedulerBase
+from reactivex.scheduler import VirtualTimeScheduler
+from reactivex.scheduler.eventloop import AsyncIOScheduler
+
+from .client import Client, shared_client
+from .context import ClientContext
+from .errors import InvalidOptionError
+from .install import install_id as load_install_id
+from .options import App, Character, ConsentProvider, Regulatory, Sdk, checked
+from .outlet import DebugCallback, EventCallback
+from .pacing import AnyRule, Rule
+from .session import Session, running_loop
+from .typing import InstallIdStore
+
+__all__ = ["create_session"]
+
+_STARTED_MS: Final = time.time_ns() // 1_000_000
+
+
+def create_session(
+    *,
+    publisher_token: str | None,
+    user_id: str | None,
+    conversation_id: str | None,
+    enabled_placement_codes: Iterable[str] | None = None,
+    character: Character | Mapping[str, Any] | None = None,
+    regulatory: Regulatory | Mapping[str, Any] | None = None,
+    user_email: str | None = None,
+    variant_id: str | None = None,
+    advertising_id: str | None = None,
+    vendor_id: str | None = None,
+    install_id: str | None = None,
+    install_id_store: InstallIdStore | None = None,
+    ad_ttl: float | None = 3600.0,
+    context: ClientContext | Mapping[str, Any] | None = None,
+    app: App | Mapping[str, Any] | None = None,
+    ad_server_url: str = "https://server.megabrain.co",
+    pacing: AnyRule | None = None,
+    on_event: EventCallback | None = None,
+    on_debug_event: DebugCallback | None = None,
+    consent: ConsentProvider | None = None,
+    sdk: Sdk | Mapping[str, Any] | None = None,
+    enabled: bool = True,
+    client: Client | None = None,
+    scheduler: SchedulerBase | None = None,
+    **unknown: object,
+) -> Session:
+    """
+    Open the ads session of one conversation of one user. It returns at once; `POST /init` goes out in the background.
+
+    Args:
+        publisher_token: Your account, as issued by Kontext.
+        user_id: Stable for the user's lifetime: frequency caps and rewards go by it.
+        conversation_id: Unique to this conversation; a new conversation is a new session.
+        enabled_placement_codes: Where ads may appear; `["inlineAd"]` when left out or empty. Doubles are dropped.
+        character: The persona the user talks to. Fixed for the session.
+        regulatory: Privacy signals; `consent` wins over its `gdpr` and `gdpr_consent`.
+        user_email: For deduplication of frequency caps; blank is left out.
+        variant_id: The user's cohort, for A/B tests; blank is left out.
+        advertising_id: The device's advertising id; blank and all-zero are left out.
+        vendor_id: The vendor's id of the device; likewise.
+        install_id: A UUID to use as it is. Default: one for this machine and user, kept in the user's data folder.
+        install_id_store: Where install ids are kept instead; on a server, give each user their own.
+        ad_ttl: Seconds that an ad nobody shows is kept; None keeps it. Default: one hour (ours).
+        context: The end user's device. Without one the requests describe this process.
+        app: Which app this is. Default: the main module's name and version.
+        ad_server_url: Absolute http(s) address of the ad server.
+        pacing: A pacing rule; turns it holds back are sent as `track_only`.
+        on_event: Called with every ad event, before the subscribers of `events`; may be async.
+        on_debug_event: Called with the name and the data of every debug event; may be async.
+        consent: Asked for TCF values before every preload.
+        sdk: How we name ourselves on the wire.
+        enabled: False gives an inert session: it takes everything, sends nothing, and settles every outcome with
+            `session_disabled`. It needs no token, no ids and no event loop.
+        client: An HTTP pool to share. Default: one for each event loop.
+        scheduler: A reactivex scheduler; all time comes from it. Default: the running asyncio loop.
+        **unknown: Nothing else is taken.
+
+    Raises:
+        InvalidOptionError: At the first option that cannot be used, or without a running loop and a scheduler.
+
+    """
+    for name in unknown:
+        raise InvalidOptionError(name, "...", "there is no such option; see the signature of create_session")
+    if not isinstance(enabled, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidOptionError("enabled", enabled, "give True or False")
+    options = checked(
+        enabled=enabled,
+        app=app,
+        sdk=sdk,
+        default_sdk=_default_sdk(),
+        default_app=_default_app(),
+        publisher_token=publisher_token,
+        user_id=user_id,
+        conversation_id=conversation_id,
+        enabled_placement_codes=enabled_placement_codes,
+        ad_server_url=ad_server_url,
+        character=character,
+        ad_ttl=ad_ttl,
+        variant_id=variant_id,
+        regulatory=regulatory,
+        user_email=user_email,
+        advertising_id=advertising_id,
+        vendor_id=vendor_id,
+        context=context,
+    )
+    if options.app.start_time is None:
+        options = msgspec.structs.replace(options, app=msgspec.structs.replace(options.app, start_time=_STARTED_MS))
+    for name, function in (("on_event", on_event), ("on_debug_event", on_debug_event), ("consent", consent)):
+        if function is not None and not callable(function):
+            raise InvalidOptionError(name, function, "give a function")
+    if pacing is not None and not isinstance(pacing, Rule):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidOptionError("pacing", pacing, "give a rule of kontext_rx.pacing")
+    if client is not None and not isinstance(client, Client):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidOptionError("client", f"<{type(client).__name__}>", "give a kontext_rx.Client")
+    if scheduler is not None and not isinstance(scheduler, SchedulerBase):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidOptionError("scheduler", f"<{type(scheduler).__name__}>", "give a reactivex scheduler")
+    loop = running_loop()
+    if scheduler is None and loop is None and enabled:
+        raise InvalidOptionError(
+            "scheduler", None, "create the session inside a running asyncio loop (an async def), or pass a scheduler"
+        )
+    if client is None and loop is None and enabled:
+        raise InvalidOptionError(
+            "client", None, "without a running asyncio loop, pass a Client whose transport does not need one"
+        )
+    return Session(
+        options,
+        install_id=load_install_id(install_id, install_id_store, options.user_id) if enabled else "",
+        client=(client or shared_client(cast(asyncio.AbstractEventLoop, loop))) if enabled else None,
+        scheduler=scheduler or (AsyncIOScheduler(loop) if loop is not None else VirtualTimeScheduler()),
+        loop=loop,
+        pacing=pacing,
+        consent=consent,
+        on_event=on_event,
+        on_debug_event=on_debug_event,
+    )
+
+
+@functools.cache
+def _default_sdk() -> Sdk:
+    return Sdk(name="sdk-python", platform="web", version=importlib.metadata.version("kontext-rx"))
+
+
+@functools.cache
+def _default_app() -> App:
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    name = spec.name.partition(".")[0] if spec is not None else "__main__"
+    try:
+        return App(bundle_id=name, version=importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return App(bundle_id=name)

@@ -1,0 +1,84 @@
+"""The last thirty messages of a conversation, repeats ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Generic, Literal, TypeVar
+
+from .message import Message
+
+__all__ = ["HISTORY_LIMIT", "KNOWN_LIMIT", "History"]
+
+HISTORY_LIMIT: Final = 30
+"""Messages that are kept and sent. Source: the official SDKs."""
+
+KNOWN_LIMIT: Final = 10_000
+"""Ids that are remembered, those of dropped messages included. Source: ours."""
+
+E = TypeVar("E")
+
+
+class History(Generic[E]):
+    """
+    What was said, oldest first, each message with its encoded form.
+
+    An id is accepted once: apps feed their history again on every render, and that must cost nothing.
+    """
+
+    __slots__ = ("_encode", "_kept", "_known", "_users")
+
+    def __init__(self, encode: Callable[[Message], E]) -> None:
+        self._encode = encode
+        self._kept: dict[str, tuple[Message, E]] = {}
+        self._known: dict[str, int] = {}
+        self._users = 0
+
+    def repeats(self, message: Message) -> Literal["same", "changed"] | None:
+        """Whether this id was accepted before, with the same role and text or with others; None for a new id."""
+        known = self._known.get(message.id)
+        if known is None:
+            return None
+        return "same" if known == _fingerprint(message) else "changed"
+
+    def add(self, message: Message) -> str | None:
+        """Append a new message; gives the id of the one that this pushed out, if any."""
+        self._known[message.id] = _fingerprint(message)
+        if len(self._known) > KNOWN_LIMIT:
+            del self._known[next(iter(self._known))]
+        self._kept[message.id] = (message, self._encode(message))
+        self._users += message.role == "user"
+        if len(self._kept) <= HISTORY_LIMIT:
+            return None
+        oldest = next(iter(self._kept))
+        del self._kept[oldest]
+        return oldest
+
+    def clear(self) -> None:
+        """Let go of the messages; the ids stay known."""
+        self._kept.clear()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """A snapshot, oldest first."""
+        return tuple(message for message, _ in self._kept.values())
+
+    @property
+    def encoded(self) -> list[E]:
+        """The same messages as they go on the wire."""
+        return [encoded for _, encoded in self._kept.values()]
+
+    @property
+    def users(self) -> int:
+        """How many user messages were accepted so far, dropped ones included."""
+        return self._users
+
+    def __contains__(self, message_id: str) -> bool:
+        return message_id in self._kept
+
+    def knew(self, message_id: str) -> bool:
+        """Whether the id was accepted at some time."""
+        return message_id in self._known
+
+
+def _fingerprint(message: Message) -> int:
+    return hash((message.role, message.content))

@@ -1,0 +1,268 @@
+"""What the app decides about a session, checked once on the way in."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Literal, TypeVar, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from .context import ClientContext, Screen
+from .errors import InvalidOptionError
+from .message import is_sendable
+
+__all__ = ["App", "Character", "Consent", "ConsentProvider", "Options", "Regulatory", "Sdk"]
+
+DEFAULT_PLACEMENT: Final = "inlineAd"
+"""The placement when the app names none. Source: the product's API reference."""
+
+DEFAULT_SERVER: Final = "https://server.megabrain.co"
+"""The production ad server. Source: the official SDKs."""
+
+USER_EVENTS: Final = ("user.typing.started",)
+"""What may be told to a mounted ad. Source: the official SDKs; the set is closed."""
+
+
+class Character(msgspec.Struct, frozen=True, kw_only=True):
+    """The persona that the user talks to, for contextual ad selection. It cannot change during a session."""
+
+    id: str
+    name: str
+    avatar_url: str
+    """Sent exactly as given, query string included."""
+    greeting: str | None = None
+    persona: str | None = None
+    tags: tuple[str, ...] | None = None
+    is_nsfw: bool | None = None
+
+
+class Regulatory(msgspec.Struct, frozen=True, kw_only=True):
+    """Privacy signals of this user. Zero is a value and is sent; None is left out."""
+
+    gdpr: Literal[0, 1] | None = None
+    """1 when GDPR applies."""
+    gdpr_consent: str | None = None
+    """The IAB TCF consent string."""
+    coppa: Literal[0, 1] | None = None
+    gpp: str | None = None
+    """The IAB Global Privacy Platform string."""
+    gpp_sid: tuple[int, ...] | None = None
+    """The GPP section ids that apply."""
+    us_privacy: str | None = None
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """Which app this is. Times are epoch milliseconds."""
+
+    bundle_id: str = ""
+    version: str = "0.0.0"
+    first_install_time: int | None = None
+    last_update_time: int | None = None
+    start_time: int | None = None
+    """When the app started; when kontext_rx was imported, unless given."""
+    store_url: str | None = None
+
+
+class Sdk(msgspec.Struct, frozen=True, kw_only=True):
+    """How we name ourselves on the wire; the production server keeps a list of the names it knows."""
+
+    name: str
+    platform: str
+    version: str
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a consent platform says (IAB TCF). A value that is present wins over `Regulatory`, each on its own."""
+
+    gdpr: int | bool | str | None = None
+    """0 or 1, also as a bool or a digit; anything else counts as absent."""
+    gdpr_consent: str | None = None
+    """The TC string; blank counts as absent."""
+
+
+ConsentProvider = Callable[[], "Consent | Mapping[str, Any] | None"]
+"""Asked before every preload; one that raises or answers None counts as no values."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that goes into a request, after checking. `update_options` replaces the mutable part."""
+
+    publisher_token: str
+    user_id: str
+    conversation_id: str
+    sdk: Sdk
+    app: App
+    enabled_placement_codes: tuple[str, ...] = (DEFAULT_PLACEMENT,)
+    ad_server_url: str = DEFAULT_SERVER
+    character: Character | None = None
+    regulatory: Regulatory | None = None
+    user_email: str | None = None
+    variant_id: str | None = None
+    advertising_id: str | None = None
+    vendor_id: str | None = None
+    context: ClientContext | None = None
+    ad_ttl: float | None = 3600.0
+
+    def __repr__(self) -> str:  # tokens, user ids and addresses stay out of logs and tracebacks
+        return f"Options(conversation_id={self.conversation_id!r}, ad_server_url={self.ad_server_url!r})"
+
+
+MUTABLE: Final = ("variant_id", "regulatory", "user_email", "advertising_id", "vendor_id", "context")
+"""What `update_options` takes: the product's three, the device ids, and the context."""
+
+IMMUTABLE: Final = (
+    "publisher_token", "user_id", "conversation_id", "enabled_placement_codes", "character",
+    "ad_server_url", "ad_ttl", "app", "pacing", "consent", "sdk", "install_id", "install_id_store",
+    "on_event", "on_debug_event", "enabled", "client", "scheduler",
+)  # fmt: skip
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def checked(*, enabled: bool, app: object, sdk: object, default_sdk: Sdk, default_app: App, **given: object) -> Options:
+    """Options from what `create_session` was given. Raises `InvalidOptionError` at the first that cannot be used."""
+    fields: dict[str, Any] = {
+        name: _identity(name, given[name], required=enabled)
+        for name in ("publisher_token", "user_id", "conversation_id")
+    }
+    fields["sdk"] = _struct("sdk", sdk, Sdk) or default_sdk
+    fields["app"] = _struct("app", app, App) or default_app
+    fields["enabled_placement_codes"] = _placement_codes(given["enabled_placement_codes"])
+    fields["ad_server_url"] = server_url(given["ad_server_url"])
+    fields["character"] = _struct("character", given["character"], Character)
+    fields["ad_ttl"] = _ttl(given["ad_ttl"])
+    fields |= mutable(**{name: given[name] for name in MUTABLE})
+    return Options(**fields)
+
+
+def mutable(**given: object) -> dict[str, Any]:
+    """The mutable fields of *given*, checked; None clears one. Raises `InvalidOptionError` for any other name."""
+    fields: dict[str, Any] = {}
+    for name, value in given.items():
+        match name:
+            case "regulatory":
+                fields[name] = _struct(name, value, Regulatory)
+            case "context":
+                fields[name] = _struct(name, value, ClientContext)
+            case "variant_id" | "user_email" | "advertising_id" | "vendor_id":
+                fields[name] = _text(name, value)
+            case _ if name in IMMUTABLE:
+                raise InvalidOptionError(
+                    name, "...", "it is fixed for a session's life; create a new session to change it"
+                )
+            case _:
+                raise InvalidOptionError(
+                    name, "...", f"there is no such option; the mutable ones are {', '.join(MUTABLE)}"
+                )
+    return fields
+
+
+def server_url(given: object) -> str:
+    """An ad server's address without its trailing slashes. Raises `InvalidOptionError` when it has no http(s) host."""
+    wanted = "give an absolute http(s) address such as https://server.example"
+    if not isinstance(given, str):
+        raise InvalidOptionError("ad_server_url", given, wanted)
+    address = given.strip().rstrip("/")
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that never closes
+        usable = False
+    if not usable or re.search(r"[\s\\]", address):
+        raise InvalidOptionError("ad_server_url", given, wanted)
+    if urlsplit(address).query or urlsplit(address).fragment:
+        raise InvalidOptionError("ad_server_url", given, "leave the query and the fragment out")
+    return address
+
+
+def known_user_event(name: object) -> str:
+    """*name*, if it is an event that a user can cause. Raises `InvalidOptionError` otherwise."""
+    if name not in USER_EVENTS:
+        raise InvalidOptionError("name", name, f"the known user events are {', '.join(USER_EVENTS)}")
+    return cast(str, name)
+
+
+def placement_code(given: object) -> str:
+    """A placement code. Raises `InvalidOptionError` for a blank one and for what is no text."""
+    if not isinstance(given, str) or not given.strip():
+        raise InvalidOptionError("code", given, "give a placement code such as 'inlineAd'")
+    return given
+
+
+def _identity(name: str, given: object, *, required: bool) -> str:
+    if given is None and not required:
+        return ""
+    if not isinstance(given, str):
+        # The value is not shown: it may be a token given in the wrong shape.
+        raise InvalidOptionError(name, f"<{type(given).__name__}>", "give a text")
+    if not is_sendable(given):
+        raise InvalidOptionError(name, f"<{type(given).__name__}>", "leave lone surrogates out: it must be UTF-8")
+    if required and not given.strip():
+        raise InvalidOptionError(
+            name, given, "give a text that is not blank, or enabled=False for a session without ads"
+        )
+    return given
+
+
+def _text(name: str, given: object) -> str | None:
+    if given is not None and not isinstance(given, str):
+        raise InvalidOptionError(name, f"<{type(given).__name__}>", "give a text, or None to leave it out")
+    return given
+
+
+def _ttl(given: object) -> float | None:
+    if given is None:
+        return None
+    if not isinstance(given, int | float) or isinstance(given, bool) or math.isnan(given) or given < 0:
+        raise InvalidOptionError("ad_ttl", given, "give seconds, 0 or more, or None to keep ads for the whole session")
+    return float(given)
+
+
+def _placement_codes(given: object) -> tuple[str, ...]:
+    if given is None:
+        return (DEFAULT_PLACEMENT,)
+    wanted = "give a list of placement codes such as ['inlineAd']"
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidOptionError("enabled_placement_codes", given, wanted)
+    codes = tuple(cast(Iterable[object], given))
+    if not all(isinstance(code, str) and code.strip() for code in codes):
+        raise InvalidOptionError("enabled_placement_codes", list(codes), wanted)
+    return tuple(dict.fromkeys(cast(tuple[str, ...], codes))) or (DEFAULT_PLACEMENT,)
+
+
+def _struct(name: str, given: object, kind: type[S]) -> S | None:
+    """*given* as a *kind*: itself or a dict with its keys, checked field by field."""
+    if given is None:
+        return None
+    fields: dict[str, Any]
+    if isinstance(given, kind):
+        fields = {field: getattr(given, field) for field in given.__struct_fields__}
+    elif isinstance(given, Mapping):
+        fields = {**cast(Mapping[str, Any], given)}
+        if unknown := [key for key in fields if key not in kind.__struct_fields__]:
+            raise InvalidOptionError(
+                f"{name}.{unknown[0]}", "...", f"there is no such key; the keys are {', '.join(kind.__struct_fields__)}"
+            )
+    else:
+        raise InvalidOptionError(name, f"<{type(given).__name__}>", f"give a {kind.__name__} or a dict with its keys")
+    if kind is ClientContext:
+        screen: object = fields.get("screen")
+        if isinstance(screen, Mapping):
+            fields["screen"] = _screen(dict(cast(Mapping[str, Any], screen)))
+        return kind(**fields)
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        # msgspec names the place and the kinds, never the value: consent strings and names stay out of it.
+        raise InvalidOptionError(name, f"<{type(given).__name__}>", str(error).replace("`$.", f"`{name}.")) from None
+
+
+def _screen(given: Mapping[str, Any]) -> Screen:
+    if unknown := [key for key in given if key not in Screen.__struct_fields__]:
+        raise InvalidOptionError(
+            f"screen.{unknown[0]}", "...", f"there is no such key; the keys are {', '.join(Screen.__struct_fields__)}"
+        )
+    return Screen(**given)

@@ -1,0 +1,152 @@
+"""What a session tells: ad events, preload steps and debug events, through one door, to callbacks and streams."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from reactivex.abc import SchedulerBase
+
+from .event import AdEvent
+from .journal import Journal
+from .log import STDLIB, logger
+from .pairing import Settle, Tell
+from .stream import Callback, Door, Relay, Stream
+from .trace import DebugEvent, PreloadStep, StepName
+
+__all__ = ["DebugCallback", "EventCallback", "Outlet"]
+
+T = TypeVar("T")
+
+EventCallback = Callable[[AdEvent], object]
+DebugCallback = Callable[[str, dict[str, Any] | None], object]
+
+
+class Outlet:
+    """
+    The way out of a session. Whoever is told hears of everything in one order: the callback first, then the streams.
+
+    What nobody listens to is not even made.
+    """
+
+    def __init__(
+        self,
+        conversation_id: str,
+        scheduler: SchedulerBase,
+        on_event: EventCallback | None,
+        on_debug_event: DebugCallback | None,
+    ) -> None:
+        self.door = Door(self.report)
+        self.forward: Callable[[DebugEvent], None] | None = None
+        """Where debug events go besides, once the server has asked for them."""
+        self._conversation_id = conversation_id
+        self._scheduler = scheduler
+        self._on_event = None if on_event is None else Callback(self.door, on_event, "on_event")
+        self._on_debug = None if on_debug_event is None else _debug_callback(self.door, on_debug_event)
+        self._events: Relay[AdEvent] | None = None
+        self._steps: Relay[PreloadStep] | None = None
+        self._debugs: Relay[DebugEvent] | None = None
+        self._ended = False
+
+    def now(self) -> float:
+        """Epoch seconds by the session's scheduler."""
+        return self._scheduler.to_seconds(self._scheduler.now)
+
+    # --- telling ---
+
+    def emit(self, event: AdEvent, journal: Journal) -> None:
+        """Tell everyone of an ad event."""
+        self.door.publish(self._deliver, (event, journal))
+
+    def _deliver(self, told: tuple[AdEvent, Journal]) -> None:
+        event, journal = told
+        if self._on_event is not None:
+            self._on_event(event)
+        if self._events is not None:
+            self._events.send(event)
+        journal.record(event, event.message_id, event.user_message_id)
+
+    def whisper(self, told: Tell | Settle, journal: Journal) -> None:
+        """Tell those who asked for one message, and nobody else."""
+        self.door.publish(_whisper, (told, journal))
+
+    def step(self, name: StepName, user_message_id: str, **facts: Any) -> None:
+        """Tell of a step in a preload's life."""
+        if self._steps is not None:
+            step = PreloadStep(name=name, user_message_id=user_message_id, at=self.now(), **facts)
+            self.door.publish(self._steps.send, step)
+
+    def debug(self, name: str, **data: Any) -> None:
+        """Tell of something internal. *data* is ids, counts and roles: never text or identity."""
+        logged = STDLIB.isEnabledFor(logging.DEBUG)
+        if logged or self._on_debug is not None or self._debugs is not None or self.forward is not None:
+            # Who it is forwarded to is decided now: what happened before the server asked is never sent.
+            self.door.publish(self._deliver_debug, (DebugEvent(name, data or None, self.now()), self.forward))
+
+    def _deliver_debug(self, told: tuple[DebugEvent, Callable[[DebugEvent], None] | None]) -> None:
+        event, forward = told
+        if self._on_debug is not None:
+            self._on_debug(event)
+        if self._debugs is not None:
+            self._debugs.send(event)
+        logger().debug(event.name, conversation_id=self._conversation_id, data=event.data)
+        if forward is not None:
+            forward(event)
+
+    def report(self, error: Exception, where: str) -> None:
+        """Tell that the app's code raised: a subscriber, a callback, a rule, a provider."""
+        logger().error("the app's code raised", where=where, exc_info=error)
+        if where not in ("debug_events", "on_debug_event"):  # telling them of their own error would not end
+            self.debug("Session: callback-error", where=where, error=type(error).__name__)
+
+    # --- listening ---
+
+    @property
+    def events(self) -> Stream[AdEvent]:
+        """Ad events, hot."""
+        self._events = self._events or self._relay("events")
+        return self._stream(self._events)
+
+    @property
+    def steps(self) -> Stream[PreloadStep]:
+        """Preload steps, hot."""
+        self._steps = self._steps or self._relay("preloads")
+        return self._stream(self._steps)
+
+    @property
+    def debugs(self) -> Stream[DebugEvent]:
+        """Debug events, hot."""
+        self._debugs = self._debugs or self._relay("debug_events")
+        return self._stream(self._debugs)
+
+    def end(self) -> None:
+        """Complete every stream and let go of the callbacks."""
+        self._ended = True
+        for relay in (self._events, self._steps, self._debugs):
+            if relay is not None:
+                relay.complete()
+        self._on_event = self._on_debug = self.forward = None
+        self.door.close()
+
+    def _relay(self, name: str) -> Relay[Any]:
+        relay = Relay[Any](self.door, name)
+        relay.is_completed = self._ended
+        return relay
+
+    def _stream(self, relay: Relay[T]) -> Stream[T]:
+        return Stream(
+            lambda observer, _: relay.add(observer), door=self.door, scheduler=self._scheduler, name=relay.name
+        )
+
+
+def _whisper(whispered: tuple[Tell | Settle, Journal]) -> None:
+    told, journal = whispered
+    if isinstance(told, Tell):
+        journal.record(told.event, told.message_id)
+    else:
+        journal.settle(told.message_id, told.event)
+
+
+def _debug_callback(door: Door, function: DebugCallback) -> Callback[DebugEvent]:
+    return Callback(door, lambda event: function(event.name, event.data), "on_debug_event")

@@ -1,0 +1,533 @@
+"""One conversation: the `Session`, where the pure core meets the edges."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+import reactivex as rx
+from msgspec import UNSET, UnsetType
+from reactivex import Observable, Subject
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.disposable import Disposable
+
+from . import wire
+from .ad import Ad
+from .client import Client, close_shared
+from .context import ClientContext
+from .errors import InvalidMessageError, InvalidOptionError, SessionDestroyedError, WrongThreadError
+from .event import AdError, AdEvent, Outcome
+from .history import History
+from .journal import Journal
+from .link import ServerLink
+from .log import logger
+from .message import Message
+from .options import ConsentProvider, Options, Regulatory, known_user_event, mutable, placement_code
+from .outlet import DebugCallback, EventCallback, Outlet
+from .pacer import Pacer
+from .pacing import AnyRule
+from .pairing import (
+    Answered,
+    Asked,
+    Drop,
+    Emit,
+    Held,
+    Input,
+    Link,
+    Output,
+    Released,
+    Replied,
+    Settle,
+    Silent,
+    State,
+    Tell,
+    Trimmed,
+    find,
+)
+from .pipeline import Followed, pipeline
+from .preload import PacedTurn, Submitted
+from .stream import Stream
+from .trace import DebugEvent, PreloadStep
+
+__all__ = ["Session"]
+
+CALLBACK_GRACE_S: Final = 1.0
+"""Seconds that `aclose` gives async callbacks to finish. Source: ours."""
+
+
+class Session:
+    """
+    The ads session of one conversation. Made by `create_session`.
+
+    It lives on one event loop. `add_message`, `inbox`, `update_options`, `send_user_event` and `destroy` may be called
+    from any thread: they check what they are given at the call and take effect on the loop. Nothing that goes wrong
+    inside is raised into the app: it is an `AdError`, a debug event, a log line.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        install_id: str,
+        client: Client | None,
+        scheduler: SchedulerBase,
+        loop: asyncio.AbstractEventLoop | None,
+        pacing: AnyRule | None,
+        consent: ConsentProvider | None,
+        on_event: EventCallback | None,
+        on_debug_event: DebugCallback | None,
+    ) -> None:
+        self._client, self._scheduler, self._loop = client, scheduler, loop
+        self._thread = threading.get_ident()
+        self._destroyed = False
+
+        self._history = History(wire.encode_message)
+        self._outlet = Outlet(options.conversation_id, scheduler, on_event, on_debug_event)
+        self._journal = Journal(self._history, self._outlet.door, self._outlet.now)
+        self._pacer = Pacer(
+            pacing, self._history, self._outlet, user_id=options.user_id, conversation_id=options.conversation_id
+        )
+        self._link = ServerLink(
+            options,
+            install_id=install_id,
+            send=None if client is None else client.transport,
+            scheduler=scheduler,
+            history=self._history,
+            outlet=self._outlet,
+            consent=consent,
+            on_disabled=self._error,
+        )
+        self._ads: dict[tuple[str, str], Ad] = {}
+        self._state = State(ad_ttl=options.ad_ttl)
+        self._users: Subject[Submitted] | None = None
+        self._inputs: Subject[Input] | None = None
+        self._pipeline: DisposableBase = Disposable()
+        self._unsent: str | None = None  # the user message that waits in the debounce
+        self._newest: str | None = None  # the newest user message
+
+        if client is not None:
+            client.sessions += 1
+        self._link.open()
+
+    def __repr__(self) -> str:
+        state = "destroyed" if self._destroyed else "disabled" if self.is_disabled else "open"
+        return f"<Session {self._link.options.conversation_id!r} {state}>"
+
+    # --- in ---
+
+    def add_message(self, message: Message, *, track_only: bool = False) -> None:
+        """
+        Feed one message, in its final form; returns at once. From any thread.
+
+        A user message preloads an ad, unless a newer one follows within 10 ms. *track_only* sends it for the context
+        alone: no ad is asked for, and pacing does not count it. An id that was accepted before is ignored.
+
+        Raises:
+            InvalidMessageError: When *message* is not a `Message`.
+            SessionDestroyedError: After `destroy`.
+
+        """
+        if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidMessageError(
+                "message", f"<{type(message).__name__}>", "give a kontext_rx.Message, such as Message.user('m1', 'Hi')"
+            )
+        self._mutate("add_message", self._accept, message, bool(track_only))
+
+    @property
+    def inbox(self) -> ObserverBase[Message]:
+        """
+        The session as an observer of messages: `messages.subscribe(session.inbox)`. It takes any number of sources.
+
+        The end or the error of a source does not end the session. An invalid message, or one after `destroy`, is
+        reported as a debug event and not raised into the source.
+        """
+        return _Inbox(self.add_message, self._refuse)
+
+    def update_options(
+        self,
+        *,
+        variant_id: str | UnsetType | None = UNSET,
+        regulatory: Regulatory | Mapping[str, Any] | UnsetType | None = UNSET,
+        user_email: str | UnsetType | None = UNSET,
+        advertising_id: str | UnsetType | None = UNSET,
+        vendor_id: str | UnsetType | None = UNSET,
+        context: ClientContext | Mapping[str, Any] | UnsetType | None = UNSET,
+        **unknown: object,
+    ) -> None:
+        """
+        Change what the next preload carries, one that still waits in its debounce included. From any thread.
+
+        What is left out stays as it is; None clears (ours: the official SDKs cannot clear); `regulatory` is replaced as
+        a whole. A request in flight is not repeated.
+
+        Raises:
+            InvalidOptionError: For a value that cannot be used, and for an option that is fixed or does not exist.
+            SessionDestroyedError: After `destroy`.
+
+        """
+        given = {
+            "variant_id": variant_id,
+            "regulatory": regulatory,
+            "user_email": user_email,
+            "advertising_id": advertising_id,
+            "vendor_id": vendor_id,
+            "context": context,
+        }
+        changes = mutable(**unknown, **{name: value for name, value in given.items() if value is not UNSET})
+        self._mutate("update_options", self._update, changes)
+
+    def send_user_event(
+        self, name: Literal["user.typing.started"], payload: Mapping[str, Any] | None = None, code: str = "inlineAd"
+    ) -> None:
+        """
+        Tell the mounted ads of a placement what the user does. From any thread.
+
+        Raises:
+            InvalidOptionError: For a name that is not known, or a blank code.
+            SessionDestroyedError: After `destroy`.
+
+        """
+        self._mutate("send_user_event", self._user_event, known_user_event(name), payload, placement_code(code))
+
+    # --- out ---
+
+    @property
+    def events(self) -> Stream[AdEvent]:
+        """Every ad event, hot: from the subscription on. It never errors, and completes on `destroy`."""
+        return self._outlet.events
+
+    @property
+    def preloads(self) -> Stream[PreloadStep]:
+        """Every step of every preload with its time, hot, to look at coalescing, cancelling and latency."""
+        return self._outlet.steps
+
+    @property
+    def debug_events(self) -> Stream[DebugEvent]:
+        """Diagnostic records, hot. Their names and data are no API."""
+        return self._outlet.debugs
+
+    def for_message(self, message_id: str) -> Stream[AdEvent]:
+        """
+        Everything about one message, past and to come.
+
+        An assistant message is found by its id, whichever of its preload and itself came first, and a user message by
+        its own, with what became of its preload. What was told before a reply was there comes as a copy with
+        `message_id` set. It completes when the message is trimmed from the history (30 messages) or the session ends.
+        At most 256 events are kept to be replayed.
+        """
+        return self._journal.events(message_id, self._scheduler)
+
+    def outcome(self, message_id: str) -> Stream[Outcome]:
+        """
+        The one `Filled`, `NoFill` or `AdError` that settles a message; `await` gives it.
+
+        It always settles. Where no preload's word can come, a local `NoFill`, which `events` does not show, says why in
+        its `skip_code`: `track_only`, `unlinked` (no preload can reach this message any more), `superseded` (by a newer
+        user message), `session_disabled`, `session_destroyed`.
+        """
+        return self._journal.outcome(message_id, self._scheduler)
+
+    @property
+    def session_id(self) -> str | None:
+        """The server's id of this session; None until the first answer that carries one."""
+        return self._link.session_id
+
+    @property
+    def is_disabled(self) -> bool:
+        """Whether the server has switched this session off for good, or it was made with `enabled=False`."""
+        return self._link.disabled
+
+    @property
+    def is_destroyed(self) -> bool:
+        """True after `destroy`."""
+        return self._destroyed
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The messages that are kept, at most 30, oldest first; empty after `destroy`."""
+        return self._history.messages
+
+    @property
+    def preload_timeout_ms(self) -> int:
+        """Milliseconds that an attempt at a preload may take: 16,000, unless the server said otherwise."""
+        return self._link.timeout_ms
+
+    # --- ads ---
+
+    def create_ad(self, message_id: str, code: str = "inlineAd", theme: str | None = None) -> Ad:
+        """
+        The ad of an assistant message in a placement. It need not be there yet: the `Ad` resolves by itself.
+
+        The same message and code give the same `Ad` until it is destroyed; *theme* is that of the first call.
+
+        Raises:
+            InvalidOptionError: For a blank id or code, or a theme that is not text.
+            SessionDestroyedError: After `destroy`.
+            WrongThreadError: Away from the session's loop.
+
+        """
+        if threading.get_ident() != self._thread:
+            raise WrongThreadError("create_ad")
+        if self._destroyed:
+            raise SessionDestroyedError("create_ad")
+        if not isinstance(message_id, str) or not message_id.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidOptionError("message_id", message_id, "give the id of an assistant message")
+        if theme is not None and not isinstance(theme, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidOptionError("theme", theme, "give a text, or None")
+        key = (message_id, placement_code(code))
+        if (known := self._ads.get(key)) is not None:
+            return known
+        server, sdk = self._link.options.ad_server_url, self._link.options.sdk.name
+        ad = self._ads[key] = Ad(message_id, code, theme, server=server, sdk=sdk, on_destroy=self._release)
+        with self._outlet.door:
+            self._outlet.debug("Ad: mount", messageId=message_id, code=code, theme=theme)
+            self._feed(Held(message_id, code, self._outlet.now()))
+            if (bid := find(self._state, message_id, code)) is not None:
+                ad.resolve(bid)
+        return ad
+
+    def _release(self, ad: Ad) -> None:
+        del self._ads[ad.message_id, ad.code]
+        with self._outlet.door:
+            self._outlet.debug("Ad: destroy", messageId=ad.message_id, code=ad.code)
+            self._feed(Released(ad.message_id, ad.code, self._outlet.now()))
+
+    # --- the end ---
+
+    def destroy(self) -> None:
+        """
+        End the session: cancel what is in flight, destroy every ad, complete every stream. From any thread; idempotent.
+
+        Async callbacks that are still running are cancelled; `aclose` gives them a moment. Afterwards mutators raise
+        `SessionDestroyedError` and readers still read.
+        """
+        if not self._destroyed:
+            self._on_loop("destroy", self._destroy)
+
+    close = destroy
+
+    async def aclose(self, flush_timeout: float = 0.0) -> None:
+        """
+        `destroy`, and wait until nothing is left: no task, no timer, no request.
+
+        *flush_timeout* gives reports to `/error` and `/debug` that many seconds to go out first; async callbacks get as
+        long, but at least one second. The last session to close also closes the HTTP pool that the sessions of this
+        loop share; a `client` of your own stays open.
+        """
+        if running_loop() is not self._loop:
+            self.destroy()
+            return
+        door = self._outlet.door
+        if flush_timeout > 0:
+            await self._link.flush(flush_timeout)
+        if door.tasks:
+            await asyncio.wait(door.tasks, timeout=max(flush_timeout, CALLBACK_GRACE_S))
+        self.destroy()
+        if door.tasks:
+            await asyncio.wait(door.tasks, timeout=CALLBACK_GRACE_S)
+        if self._client is not None and self._loop is not None:
+            await self._client.settled()
+            await close_shared(self._loop, self._client)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.destroy()
+
+    async def __aenter__(self) -> Session:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+    def _destroy(self) -> None:
+        if self._destroyed:
+            return
+        with self._outlet.door:
+            for ad in tuple(self._ads.values()):
+                ad.destroy()
+            self._destroyed = True
+            self._newest = None
+            if self._unsent is not None:
+                self._outlet.step("cancelled", self._unsent, reason="session_destroyed")
+            self._pipeline.dispose()
+            self._link.close()
+            self._outlet.debug("Session: destroyed")
+            self._outlet.door.publish(self._end, None)
+
+    def _end(self, _: None) -> None:
+        """The last thing that leaves: what was told before the end is told."""
+        self._journal.close()
+        self._outlet.end()
+        self._history.clear()
+        self._state = State()
+        self._users = self._inputs = self._unsent = None
+        if self._client is not None:
+            self._client.sessions -= 1
+
+    # --- inside: messages become inputs, and what follows from them is done and told ---
+
+    def _accept(self, message: Message, track_only: bool) -> None:
+        if (repeats := self._history.repeats(message)) is not None:
+            if repeats == "changed":
+                logger().warning(
+                    "id repeated with another text: an edited message needs a new id", message_id=message.id
+                )
+            self._outlet.debug("Session: message-duplicate", messageId=message.id, changed=repeats == "changed")
+            return
+        at = self._outlet.now()
+        trimmed = self._history.add(message)
+        self._outlet.debug("Session: message-added", messageId=message.id, role=message.role)
+        if message.role == "user":
+            self._submit(Submitted(message, self._history.users, track_only, at))
+        else:
+            self._feed(Replied(message.id, at))
+        if trimmed is not None:
+            self._feed(Trimmed(trimmed, at))
+            self._outlet.door.publish(self._journal.forget, trimmed)
+
+    def _submit(self, submitted: Submitted) -> None:
+        message_id = self._newest = submitted.message.id
+        if self._unsent is not None:
+            self._outlet.step("coalesced", self._unsent, by=message_id)
+            self._unsent = None
+        self._feed(Asked(message_id, submitted.at))
+        if self._users is not None:  # also when disabled: a newer message still lets the request in flight go
+            self._users.on_next(submitted)
+        if self._link.disabled:
+            self._outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
+            self._feed(Answered(message_id, Silent("session_disabled"), submitted.at))
+        else:
+            self._unsent = message_id
+            self._outlet.step("scheduled", message_id, track_only=submitted.track_only)
+
+    def _feed(self, given: Input) -> None:
+        """Fold one input: what follows is done before this returns, and what is told waits for the door."""
+        if self._inputs is None:
+            self._users, self._inputs = Subject(), Subject()
+            # Built when the first message needs it: an idle session is cheap.
+            self._pipeline = pipeline(
+                self._users,
+                self._inputs,
+                pace=self._pacer.pace,
+                request=self._request,
+                start=self._state,
+                scheduler=self._scheduler,
+            ).subscribe(self._follow, self._broken)
+        self._inputs.on_next(given)
+
+    def _request(self, paced: PacedTurn) -> Observable[Answered]:
+        if self._unsent is None:  # it was declined when it was added, by a session that is disabled
+            return rx.empty()
+        self._unsent = None
+        return self._link.request(paced, lambda: self._newest)
+
+    def _follow(self, followed: Followed) -> None:
+        self._state, outputs = followed
+        try:
+            self._perform(outputs)
+        except Exception as error:
+            self._broken(error)
+
+    def _perform(self, outputs: tuple[Output, ...]) -> None:
+        with self._outlet.door:
+            for output in outputs:
+                match output:
+                    case Link(message_id=message_id, bids=bids):
+                        self._outlet.debug("Session: bid-assigned", messageId=message_id)
+                        for bid in bids:
+                            if (ad := self._ads.get((message_id, bid.code))) is not None:
+                                ad.resolve(bid)
+                    case Emit(event=event):
+                        self._emit(event)
+                    case Tell() | Settle():
+                        self._outlet.whisper(output, self._journal)
+                    case Drop(message_id=message_id, bids=bids, reason=reason):
+                        ids = [bid.bid_id for bid in bids]
+                        self._outlet.debug(f"Session: bid-{reason}", messageId=message_id, bidIds=ids)
+
+    def _broken(self, error: Exception) -> None:
+        """A defect of ours has ended the pipeline: the turn is lost, the session goes on with a new one."""
+        live = self._state.live
+        self._users = self._inputs = self._unsent = None
+        self._pipeline.dispose()
+        self._state = msgspec.structs.replace(self._state, live=None, reply=None)
+        self._outlet.report(error, "session")
+        self._error("Internal error", "internal_error", user_message_id=live and live.user_message_id)
+
+    def _error(self, message: str, err_code: str, user_message_id: str | None = None) -> None:
+        at = self._outlet.now()
+        self._emit(AdError(message=message, err_code=err_code, user_message_id=user_message_id, at=at))
+
+    def _emit(self, event: AdEvent) -> None:
+        self._pacer.notice(event)
+        self._outlet.emit(event, self._journal)
+
+    def _update(self, changes: dict[str, Any]) -> None:
+        self._link.options = msgspec.structs.replace(self._link.options, **changes)
+        self._outlet.debug("Session: options-updated", fields=sorted(changes))
+
+    def _user_event(self, name: str, payload: Mapping[str, Any] | None, code: str) -> None:
+        del payload  # for the frames of mounted ads: there are none yet
+        self._outlet.debug("Session: send-user-event", event=name, code=code)
+
+    def _refuse(self, error: Exception) -> None:
+        """Report what came in through the inbox and cannot be taken: the kind of error, and nothing of the message."""
+        with contextlib.suppress(SessionDestroyedError):  # from another thread, after the loop was closed
+            self._on_loop("inbox", lambda: self._outlet.debug("Session: inbox-error", error=type(error).__name__))
+
+    # --- inside: threads ---
+
+    def _mutate(self, call: str, change: Callable[..., None], *args: Any) -> None:
+        if self._destroyed:
+            raise SessionDestroyedError(call)
+        self._on_loop(call, self._change, change, args)
+
+    def _change(self, change: Callable[..., None], args: tuple[Any, ...]) -> None:
+        if self._destroyed:  # it came from another thread, and the end overtook it
+            return
+        with self._outlet.door:
+            change(*args)
+
+    def _on_loop(self, call: str, function: Callable[..., None], *args: Any) -> None:
+        if threading.get_ident() == self._thread:
+            function(*args)
+        elif self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(function, *args)
+            except RuntimeError:  # the loop is closed, and the session with it
+                raise SessionDestroyedError(call) from None
+        else:
+            self._scheduler.schedule(lambda _, __=None: function(*args))
+
+
+class _Inbox(ObserverBase[Message]):
+    """Messages in, from any number of sources; what a source does wrong stays with the session."""
+
+    def __init__(self, add: Callable[[Message], None], refuse: Callable[[Exception], None]) -> None:
+        self._add, self._refuse = add, refuse
+
+    def on_next(self, value: Message) -> None:
+        try:
+            self._add(value)
+        except (InvalidMessageError, SessionDestroyedError) as error:
+            self._refuse(error)
+
+    def on_error(self, error: Exception) -> None:
+        self._refuse(error)
+
+    def on_completed(self) -> None:
+        pass
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs here, if one does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,80 @@
+"""Posts to `/error` and `/debug`: never retried, never in the app's way, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Final
+
+from reactivex.abc import SchedulerBase
+from reactivex.disposable import SerialDisposable
+
+from .exchange import exchange
+from .typing import HttpRequest, Transport
+
+__all__ = ["Telemetry"]
+
+TIMEOUT_S: Final = 5.0
+"""Seconds for a post. Source: the official SDKs."""
+
+AT_ONCE: Final = 2
+"""Posts in flight at the same time. Source: ours."""
+
+WAITING: Final = 100
+"""Posts that wait; beyond that the oldest is dropped and counted. Source: ours."""
+
+
+class Telemetry:
+    """A bounded queue of posts, whose answers nobody reads."""
+
+    __slots__ = ("_idle", "_in_flight", "_scheduler", "_send", "_waiting", "dropped")
+
+    def __init__(self, send: Transport, scheduler: SchedulerBase) -> None:
+        self._send, self._scheduler = send, scheduler
+        self._waiting: deque[HttpRequest] = deque()
+        self._in_flight: set[SerialDisposable] = set()
+        self._idle: asyncio.Event | None = None
+        self.dropped = 0
+        """Posts that were dropped because too many waited."""
+
+    def post(self, request: HttpRequest) -> None:
+        """Send *request* when its turn comes."""
+        self._waiting.append(request)
+        if len(self._waiting) > WAITING:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._next()
+
+    def _next(self) -> None:
+        while self._waiting and len(self._in_flight) < AT_ONCE:
+            self._start(self._waiting.popleft())
+        if self._idle is not None and not self._in_flight:
+            self._idle.set()
+
+    def _start(self, request: HttpRequest) -> None:
+        slot = SerialDisposable()
+        self._in_flight.add(slot)
+
+        def done() -> None:
+            self._in_flight.discard(slot)
+            self._next()
+
+        slot.disposable = exchange(
+            self._send, request, timeout_s=TIMEOUT_S, scheduler=self._scheduler, retries=0
+        ).subscribe(on_error=lambda _: done(), on_completed=done)
+
+    async def flush(self, timeout_s: float) -> None:
+        """Wait until everything is sent, at most *timeout_s* seconds."""
+        if not self._in_flight:
+            return
+        self._idle = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+
+    def close(self) -> None:
+        """Drop what waits and abort what is in flight."""
+        self._waiting.clear()
+        for slot in tuple(self._in_flight):
+            slot.dispose()
+        self._in_flight.clear()

@@ -1,0 +1,77 @@
+"""The few shapes that the parts of kontext_rx share: operators, schedulers, HTTP calls and what sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias, TypeVar
+
+import msgspec
+from reactivex import Observable
+from reactivex.abc import SchedulerBase
+
+__all__ = ["BodyTooLargeError", "HttpRequest", "HttpResponse", "InstallIdStore", "Operator", "Scheduler", "Transport"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+Operator: TypeAlias = Callable[[Observable[A]], Observable[B]]
+"""Takes one stream and gives another: what `pipe` composes."""
+
+Scheduler: TypeAlias = SchedulerBase
+
+
+class HttpRequest(msgspec.Struct, frozen=True):
+    """One POST: an absolute address, headers, and a JSON body."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpResponse(msgspec.Struct, frozen=True):
+    """What came back, whatever the status; header names in lower case."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = {}
+
+
+class BodyTooLargeError(Exception):
+    """A response's body went over the cap; it is not read further, and not asked for again."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"the body is larger than {self.limit} bytes"
+
+
+class Transport(Protocol):
+    """
+    Sends one request: subscribing sends it, disposing aborts it on the wire.
+
+    The observable gives one `HttpResponse` and completes, or errors when the network fails. It keeps no time:
+    the timeout of an attempt and the pauses between attempts belong to the caller and its scheduler.
+    """
+
+    def __call__(self, request: HttpRequest, /) -> Observable[HttpResponse]:
+        """The request as a cold observable."""
+        ...
+
+
+class InstallIdStore(Protocol):
+    """
+    Where install ids are kept. On a server with many users, give each user an id of their own.
+
+    Both calls are synchronous and should be quick; one that raises costs a warning and an id that lives as long
+    as the process.
+    """
+
+    def load(self, user_id: str, /) -> str | None:
+        """The stored id, or None."""
+        ...
+
+    def save(self, user_id: str, install_id: str, /) -> None:
+        """Store *install_id*, a lower-case UUID."""
+        ...

@@ -1,0 +1,1 @@
+"""The embedded ad server, on real sockets."""
