@@ -145,7 +145,8 @@ class AiohttpTransport:
 
 def _cancel(task: asyncio.Task[Any]) -> None:
     if not task.done():
-        task.cancel()
+        with contextlib.suppress(RuntimeError):  # the loop was closed under the task
+            task.cancel()
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -14,6 +14,11 @@ __all__ = ["Message", "Role", "Seen", "Turn"]
 Role = Literal["user", "assistant"]
 
 
+def plain(text: str) -> str:
+    """*text* as a `str` and no subclass of it, whose `__str__` may say something else."""
+    return str.__str__(text)
+
+
 def is_sendable(text: str) -> bool:
     """Whether *text* can be written as UTF-8: a lone half of a surrogate pair cannot."""
     try:
@@ -60,6 +65,10 @@ class Message(msgspec.Struct, frozen=True):
             raise InvalidMessageError(
                 "created_at", self.created_at, "give a datetime with a time zone, such as datetime.now(timezone.utc)"
             )
+        for field in ("id", "role", "content"):
+            text: str = getattr(self, field)
+            if type(text) is not str:  # an enum's member, a template's safe string: the text is what counts
+                msgspec.structs.force_setattr(self, field, plain(text))
         try:
             self.created_at.astimezone(dt.UTC)
         except OverflowError:

@@ -12,7 +12,7 @@ import msgspec
 
 from .context import ClientContext, Screen
 from .errors import InvalidOptionError
-from .message import is_sendable
+from .message import is_sendable, plain
 
 __all__ = ["App", "Character", "Consent", "ConsentProvider", "Options", "Regulatory", "Sdk"]
 
@@ -189,7 +189,7 @@ def placement_code(given: object) -> str:
     """A placement code. Raises `InvalidOptionError` for a blank one and for what is no text."""
     if not isinstance(given, str) or not given.strip():
         raise InvalidOptionError("code", given, "give a placement code such as 'inlineAd'")
-    return given
+    return plain(given)
 
 
 def _identity(name: str, given: object, *, required: bool) -> str:
@@ -204,13 +204,15 @@ def _identity(name: str, given: object, *, required: bool) -> str:
         raise InvalidOptionError(
             name, given, "give a text that is not blank, or enabled=False for a session without ads"
         )
-    return given
+    return plain(given)
 
 
 def _text(name: str, given: object) -> str | None:
     if given is not None and not isinstance(given, str):
         raise InvalidOptionError(name, f"<{type(given).__name__}>", "give a text, or None to leave it out")
-    return given
+    if given is not None and not is_sendable(given):
+        raise InvalidOptionError(name, f"<{type(given).__name__}>", "leave lone surrogates out: it must be UTF-8")
+    return None if given is None else plain(given)
 
 
 def _ttl(given: object) -> float | None:
@@ -230,7 +232,7 @@ def _placement_codes(given: object) -> tuple[str, ...]:
     codes = tuple(cast(Iterable[object], given))
     if not all(isinstance(code, str) and code.strip() for code in codes):
         raise InvalidOptionError("enabled_placement_codes", list(codes), wanted)
-    return tuple(dict.fromkeys(cast(tuple[str, ...], codes))) or (DEFAULT_PLACEMENT,)
+    return tuple(dict.fromkeys(map(plain, cast(tuple[str, ...], codes)))) or (DEFAULT_PLACEMENT,)
 
 
 def _struct(name: str, given: object, kind: type[S]) -> S | None:

@@ -484,7 +484,7 @@ class Session:
     # --- inside: threads ---
 
     def _mutate(self, call: str, change: Callable[..., None], *args: Any) -> None:
-        if self._destroyed:
+        if self._destroyed or (self._loop is not None and self._loop.is_closed()):
             raise SessionDestroyedError(call)
         self._on_loop(call, self._change, change, args)
 
