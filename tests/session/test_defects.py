@@ -67,16 +67,3 @@ def test_in_building_the_request(watched: Watched, monkeypatch: pytest.MonkeyPat
     watched.session.add_message(user("u2", "x"))
     watched.clock.advance(1)
     assert [(name, message) for name, _, message in watched.told] == [("ad.error", "u1"), ("ad.filled", "u2")]
-
-
-def test_in_a_transport_that_raises(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transport of the app's own is no reason to fail either."""
-    session_link = watched.session._link
-    send = session_link._send
-    assert send is not None
-    monkeypatch.setattr(session_link, "_send", breaks_once(send, lambda request: request.url.endswith("/preload")))
-    watched.session.add_message(user("u1", "x"))
-    watched.clock.advance(1)
-    watched.session.add_message(user("u2", "x"))
-    watched.clock.advance(1)
-    assert watched.told[-1] == ("ad.filled", None, "u2")
