@@ -11,6 +11,7 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
+from .source import Source
 from .typing import BodyTooLargeError, HttpRequest, HttpResponse, Transport
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class AiohttpTransport:
             task.add_done_callback(done)
             return Disposable(lambda: _cancel(task))
 
-        return Observable(subscribe)
+        return Source(subscribe)
 
     async def _post(self, request: HttpRequest) -> HttpResponse:
         http = self._http or self._open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, Literal, cast
 
 import msgspec
@@ -89,9 +89,11 @@ class ClientContext(msgspec.Struct, frozen=True, kw_only=True):
         Raises `InvalidOptionError` when there are no headers to read.
         """
         headers = getattr(request, "headers", request)
-        if not isinstance(headers, Mapping):
+        items = getattr(headers, "items", None)  # not every framework's headers are a `Mapping`: Flask's are none
+        if not callable(items):
             raise InvalidOptionError("request", type(request).__name__, "give a request with a `headers` mapping")
-        lower = {str(name).lower(): str(value) for name, value in cast(Mapping[Any, Any], headers).items()}
+        pairs = cast(Iterable[tuple[object, object]], items())
+        lower = {str(name).lower(): str(value) for name, value in pairs}
         fields: dict[str, Any] = {
             "user_agent": lower.get("user-agent") or None,
             "locale": _first_language(lower.get("accept-language", "")),

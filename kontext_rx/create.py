@@ -121,7 +121,7 @@ def create_session(
         options = msgspec.structs.replace(options, app=msgspec.structs.replace(options.app, start_time=_STARTED_MS))
     for name, function in (("on_event", on_event), ("on_debug_event", on_debug_event), ("consent", consent)):
         if function is not None and not callable(function):
-            raise InvalidOptionError(name, function, "give a function")
+            raise InvalidOptionError(name, f"<{type(function).__name__}>", "give a function")
     if pacing is not None and not isinstance(pacing, Rule):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidOptionError("pacing", pacing, "give a rule of kontext_rx.pacing")
     if client is not None and not isinstance(client, Client):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -10,6 +10,7 @@ from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import CompositeDisposable, SerialDisposable
 
+from .source import Source
 from .typing import HttpRequest, HttpResponse, Transport
 from .wire import retry_after_s
 
@@ -89,15 +90,23 @@ def exchange(
                 if on_retry is not None:
                     on_retry(Retry(number + 1, delay_s, _why(result)))
 
+            def fail(error: Exception) -> None:
+                end(Lost(_text(error), error, again=isinstance(error, OSError)))
+
             live.add(
                 scheduler.schedule_relative(
                     timeout_s, lambda _, __=None: end(Lost(f"no answer within {timeout_s:g} s"))
                 )
             )
+            try:
+                answer = send(request)
+            except Exception as error:  # a transport of the app's own, which should have made it an error of the stream
+                fail(error)
+                return
             live.add(
-                send(request).subscribe(
+                answer.subscribe(
                     end,
-                    lambda error: end(Lost(_text(error), error, again=isinstance(error, OSError))),
+                    fail,
                     lambda: end(Lost("the transport gave no answer", again=False)),
                     scheduler=scheduler,
                 )
@@ -106,7 +115,7 @@ def exchange(
         attempt(1)
         return under_way
 
-    return Observable(subscribe)
+    return Source(subscribe)
 
 
 def pause_s(result: HttpResponse | Lost, number: int, retries: int, scheduler: SchedulerBase) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
@@ -54,6 +55,15 @@ class Journal:
             if isinstance(event, Filled | NoFill | AdError):
                 self._settle(entry, event)
 
+    def link(self, copy: Outcome) -> None:
+        """*copy* is what was told before its reply was there, with the link: the question's past knows it from now on."""
+        entry = self._entries.get(copy.user_message_id or "")
+        if entry is None:
+            return
+        told = msgspec.structs.replace(copy, message_id=None)
+        entry.events = [copy if event == told else event for event in entry.events]
+        entry.outcome = copy if entry.outcome == told else entry.outcome
+
     def settle(self, message_id: str, outcome: NoFill) -> None:
         """Nothing more can come for a message: a word for those who wait, and for them alone."""
         if (entry := self._entry(message_id)) is not None:
@@ -79,11 +89,12 @@ class Journal:
             if entry is None:
                 observer.on_completed()
                 return Disposable()
-            for event in tuple(entry.events):
-                self._door.call(observer.on_next, event, where="for_message")
             if entry.relay is None:
                 entry.relay = Relay(self._door, "for_message")
-            return self._leaving(message_id, entry.relay.add(observer))
+            with self._door:  # what is told during the replay comes after it, and to this observer too
+                for event in tuple(entry.events):
+                    self._door.call(observer.on_next, event, where="for_message")
+                return self._leaving(message_id, entry.relay.add(observer))
 
         return Stream(subscribe, door=self._door, scheduler=scheduler, name="for_message")
 

@@ -21,6 +21,7 @@ from .options import Consent, ConsentProvider, Options
 from .outlet import Outlet
 from .pairing import Answered, Ending, Silent
 from .preload import PacedTurn, at_once
+from .source import Source
 from .telemetry import Telemetry
 from .trace import DebugEvent
 from .typing import HttpRequest, HttpResponse, Transport
@@ -135,7 +136,9 @@ class ServerLink:
             request = self._preload_request(paced.track_only)
         except Exception as error:
             self._outlet.report(error, "preload")
-            return at_once(Answered(message_id, wire.lost(type(error).__name__), self._outlet.now()))
+            failed = wire.lost(type(error).__name__)
+            self._outlet.step("resolved", message_id, outcome="error", reason=failed.err_code)
+            return at_once(Answered(message_id, failed, self._outlet.now()))
         attempts = exchange(
             self._send,
             request,
@@ -175,7 +178,7 @@ class ServerLink:
                 attempt = attempts.subscribe(on_next, observer.on_error, observer.on_completed)
             return Disposable(let_go)
 
-        return Observable(subscribe)
+        return Source(subscribe)
 
     def _preload_request(self, track_only: bool) -> HttpRequest:
         body = wire.preload_body(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import msgspec
 from reactivex import Observable
 from reactivex import operators as rxops
 
@@ -76,9 +77,9 @@ def named(*names: str) -> Operator[E, E]:
     """
     The events with these names, such as `"ad.filled"`.
 
-    Raises `TypeError` when no name is given.
+    Raises `TypeError` when no name is given, or something that is none, such as a class.
     """
-    if not names:
+    if not names or not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError('named() takes event names, such as named("ad.filled", "ad.no-fill")')
 
     def is_named(event: E) -> bool:
@@ -96,7 +97,11 @@ def revenue(of: type[Viewed] | type[Filled] = Viewed) -> Operator[AdEvent, float
         --0.02------------------------0.05----------|
 
     An event without a revenue adds nothing and is still counted as a step.
+
+    Raises `TypeError` when *of* is another class: no other event carries a revenue.
     """
+    if of not in (Viewed, Filled):
+        raise TypeError("revenue() takes Viewed or Filled, the events that carry a revenue")
 
     def add(total: float, event: Viewed | Filled) -> float:
         return total + (event.revenue or 0.0)
@@ -119,26 +124,41 @@ def fill_rate() -> Operator[AdEvent, float]:
     """
 
     def fill_rate_(events: Observable[AdEvent]) -> Observable[float]:
-        def count(counts: tuple[int, int, str | None], event: AdEvent) -> tuple[int, int, str | None]:
-            filled, ended, _ = counts
-            return filled + isinstance(event, Filled), ended + 1, event.user_message_id
-
         def ends_one(event: AdEvent) -> bool:
             # An error that concerns a bid comes from a mounted ad; one without a user message from the session.
             return not isinstance(event, AdError) or (event.bid_id is None and event.user_message_id is not None)
 
-        def preload_of(event: AdEvent) -> tuple[str | None, float]:
-            return event.user_message_id, event.at
+        def ended(count: _Count) -> int:
+            return count.ended
 
-        def rate(counts: tuple[int, int, str | None]) -> float:
-            return counts[0] / counts[1]
+        def rate(count: _Count) -> float:
+            return count.filled / count.ended
 
         return events.pipe(
             of_type(Filled, NoFill, AdError),
             rxops.filter(ends_one),
-            rxops.distinct_until_changed(preload_of),
-            rxops.scan(count, (0, 0, None)),
+            rxops.scan(_counted, _Count()),
+            rxops.distinct_until_changed(ended),
             rxops.map(rate),
         )
 
     return fill_rate_
+
+
+class _Count(msgspec.Struct, frozen=True):
+    ended: int = 0
+    filled: int = 0
+    latest: tuple[str | None, float] | None = None
+    """The preload that filled last: its user message and its time, which all its `Filled` share."""
+    codes: frozenset[str | None] = frozenset()
+    """The placements it has filled so far."""
+
+
+def _counted(count: _Count, event: AdEvent) -> _Count:
+    if not isinstance(event, Filled):
+        return msgspec.structs.replace(count, ended=count.ended + 1)
+    preload = (event.user_message_id, event.at)
+    # A preload fills a placement once: the same again is another session's, whose messages may have the same ids.
+    if preload == count.latest and event.code not in count.codes:
+        return msgspec.structs.replace(count, codes=count.codes | {event.code})
+    return _Count(count.ended + 1, count.filled + 1, preload, frozenset({event.code}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, TypeVar, cast
 from urllib.parse import urlsplit
@@ -168,12 +169,13 @@ def server_url(given: object) -> str:
     address = given.strip().rstrip("/")
     try:
         parts = urlsplit(address)
-        usable = parts.scheme.lower() in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, a bracket that never closes
+        host = (parts.hostname or "").encode("idna")
+        usable = parts.scheme.lower() in ("http", "https") and bool(host) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that never closes, a host that is no name
         usable = False
-    if not usable or re.search(r"[\s\\]", address):
+    if not usable or not address.isprintable() or re.search(r"[\s\\]", address):
         raise InvalidOptionError("ad_server_url", given, wanted)
-    if urlsplit(address).query or urlsplit(address).fragment:
+    if "?" in address or "#" in address:  # an empty one too: the path is appended to it
         raise InvalidOptionError("ad_server_url", given, "leave the query and the fragment out")
     return address
 
@@ -189,6 +191,8 @@ def placement_code(given: object) -> str:
     """A placement code. Raises `InvalidOptionError` for a blank one and for what is no text."""
     if not isinstance(given, str) or not given.strip():
         raise InvalidOptionError("code", given, "give a placement code such as 'inlineAd'")
+    if not is_sendable(given):
+        raise InvalidOptionError("code", given, "leave lone surrogates out: it is part of an address")
     return plain(given)
 
 
@@ -204,6 +208,10 @@ def _identity(name: str, given: object, *, required: bool) -> str:
         raise InvalidOptionError(
             name, given, "give a text that is not blank, or enabled=False for a session without ads"
         )
+    if name == "publisher_token" and not given.isprintable():
+        raise InvalidOptionError(
+            name, f"<{type(given).__name__}>", "give one line of printable text (strip the line break): it is a header"
+        )
     return plain(given)
 
 
@@ -218,9 +226,9 @@ def _text(name: str, given: object) -> str | None:
 def _ttl(given: object) -> float | None:
     if given is None:
         return None
-    if not isinstance(given, int | float) or isinstance(given, bool) or math.isnan(given) or given < 0:
+    if not isinstance(given, int | float) or isinstance(given, bool) or not given >= 0:
         raise InvalidOptionError("ad_ttl", given, "give seconds, 0 or more, or None to keep ads for the whole session")
-    return float(given)
+    return float(given) if given <= sys.float_info.max else math.inf
 
 
 def _placement_codes(given: object) -> tuple[str, ...]:
@@ -232,6 +240,8 @@ def _placement_codes(given: object) -> tuple[str, ...]:
     codes = tuple(cast(Iterable[object], given))
     if not all(isinstance(code, str) and code.strip() for code in codes):
         raise InvalidOptionError("enabled_placement_codes", list(codes), wanted)
+    if not all(map(is_sendable, cast(tuple[str, ...], codes))):
+        raise InvalidOptionError("enabled_placement_codes", list(codes), "leave lone surrogates out: it must be UTF-8")
     return tuple(dict.fromkeys(map(plain, cast(tuple[str, ...], codes)))) or (DEFAULT_PLACEMENT,)
 
 
@@ -239,6 +249,7 @@ def _struct(name: str, given: object, kind: type[S]) -> S | None:
     """*given* as a *kind*: itself or a dict with its keys, checked field by field."""
     if given is None:
         return None
+    shown = f"<{type(given).__name__}>"
     fields: dict[str, Any]
     if isinstance(given, kind):
         fields = {field: getattr(given, field) for field in given.__struct_fields__}
@@ -249,7 +260,8 @@ def _struct(name: str, given: object, kind: type[S]) -> S | None:
                 f"{name}.{unknown[0]}", "...", f"there is no such key; the keys are {', '.join(kind.__struct_fields__)}"
             )
     else:
-        raise InvalidOptionError(name, f"<{type(given).__name__}>", f"give a {kind.__name__} or a dict with its keys")
+        raise InvalidOptionError(name, shown, f"give a {kind.__name__} or a dict with its keys")
+    fields = {key: _sound(f"{name}.{key}", value) for key, value in fields.items()}
     if kind is ClientContext:
         screen: object = fields.get("screen")
         if isinstance(screen, Mapping):
@@ -259,7 +271,18 @@ def _struct(name: str, given: object, kind: type[S]) -> S | None:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         # msgspec names the place and the kinds, never the value: consent strings and names stay out of it.
-        raise InvalidOptionError(name, f"<{type(given).__name__}>", str(error).replace("`$.", f"`{name}.")) from None
+        raise InvalidOptionError(name, shown, str(error).replace("`$.", f"`{name}.")) from None
+
+
+def _sound(name: str, value: Any) -> Any:
+    """*value* with the texts in it plain. Raises `InvalidOptionError` for one that cannot be sent."""
+    if isinstance(value, str):
+        if not is_sendable(value):
+            raise InvalidOptionError(name, f"<{type(value).__name__}>", "leave lone surrogates out: it must be UTF-8")
+        return plain(value)
+    if isinstance(value, list | tuple):
+        return [_sound(name, one) for one in cast(list[object], value)]
+    return value
 
 
 def _screen(given: Mapping[str, Any]) -> Screen:

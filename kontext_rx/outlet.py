@@ -144,6 +144,7 @@ def _whisper(whispered: tuple[Tell | Settle, Journal]) -> None:
     told, journal = whispered
     if isinstance(told, Tell):
         journal.record(told.event, told.message_id)
+        journal.link(told.event)
     else:
         journal.settle(told.message_id, told.event)
 

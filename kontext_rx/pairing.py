@@ -225,6 +225,8 @@ def _reply(state: State, replied: Replied) -> tuple[State, tuple[Output, ...]]:
         )
         return _with(state, reply=message_id), taken
     state, links = _pair(state, live, message_id, replied.at)
+    if isinstance(live.ending, Fill) and message_id not in state.cache:  # it waited too long: nothing is left to show
+        return state, (*links, Settle(message_id, _local("unlinked", replied.at, live.user_message_id, message_id)))
     if isinstance(live.ending, Silent):
         return state, (Settle(message_id, _local(live.ending.skip_code, replied.at, live.user_message_id, message_id)),)
     copies = _events(live.ending, live.user_message_id, message_id, live.ended_at)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from reactivex import Observable, Subject
+from reactivex import Observable
 from reactivex import operators as rxops
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import CompositeDisposable
 
 from .pairing import Answered, Input, Output, State, step
 from .preload import PacedTurn, Submitted, preloads
+from .source import Feed, Source
 
 __all__ = ["Followed", "pipeline"]
 
@@ -20,7 +21,7 @@ Followed: TypeAlias = tuple[State, tuple[Output, ...]]
 
 def pipeline(
     users: Observable[Submitted],
-    inputs: Subject[Input],
+    inputs: Feed[Input],
     *,
     pace: Callable[[Submitted], PacedTurn],
     request: Callable[[PacedTurn], Observable[Answered]],
@@ -33,7 +34,7 @@ def pipeline(
         users -> debounce -> pacing -> request, cancelled by a newer one -> answers, which join the other inputs
         inputs -> the pairing step, folded -> its state and what follows
 
-    *inputs* is a subject because the answers come back into it: one fold sees everything, in the order in which it
+    *inputs* is a feed because the answers come back into it: one fold sees everything, in the order in which it
     happened, without the bookkeeping of a merge.
     """
     answers = users.pipe(preloads(pace, request, scheduler=scheduler))
@@ -49,4 +50,4 @@ def pipeline(
             answers.subscribe(inputs.on_next, inputs.on_error, scheduler=outer),
         )
 
-    return Observable(subscribe)
+    return Source(subscribe)

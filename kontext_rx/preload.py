@@ -9,7 +9,8 @@ import msgspec
 import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as rxops
-from reactivex.abc import SchedulerBase
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.disposable import CompositeDisposable
 from reactivex.scheduler import ImmediateScheduler
 
 from .message import Message
@@ -48,6 +49,8 @@ def preloads(
     """
     One request for each burst of user messages, for the newest of them; the answer of no other.
 
+    The messages must be a hot stream: each request listens to it too, for what is newer.
+
     *pace* and *request* must not raise, and *request* must give an observable that does not error: an error here would
     end the session's preloads.
 
@@ -60,8 +63,16 @@ def preloads(
 
     def preloads_(users: Observable[Submitted]) -> Observable[Answered]:
         def live(paced: PacedTurn) -> Observable[Answered]:
+            """The answer to *paced*, unless a newer message comes first."""
+
             # The next settled turn comes a debounce after the newer message: too late to let go of this request.
-            return request(paced).pipe(rxops.take_until(users))
+            def subscribe(observer: ObserverBase[Answered], outer: SchedulerBase | None = None) -> DisposableBase:
+                # Not `take_until`, which listens to the newer one last: whoever hears that the request goes out may
+                # answer with a message.
+                newer = users.subscribe(lambda _: observer.on_completed(), observer.on_error, scheduler=outer)
+                return CompositeDisposable(newer, request(paced).subscribe(observer, scheduler=outer))
+
+            return Observable(subscribe)
 
         return users.pipe(
             rxops.debounce(DEBOUNCE_S, scheduler=scheduler),

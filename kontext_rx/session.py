@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 import reactivex as rx
 from msgspec import UNSET, UnsetType
-from reactivex import Observable, Subject
+from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
@@ -50,6 +50,7 @@ from .pairing import (
 )
 from .pipeline import Followed, pipeline
 from .preload import PacedTurn, Submitted
+from .source import Feed
 from .stream import Stream
 from .trace import DebugEvent, PreloadStep
 
@@ -103,8 +104,8 @@ class Session:
         )
         self._ads: dict[tuple[str, str], Ad] = {}
         self._state = State(ad_ttl=options.ad_ttl)
-        self._users: Subject[Submitted] | None = None
-        self._inputs: Subject[Input] | None = None
+        self._users: Feed[Submitted] | None = None
+        self._inputs: Feed[Input] | None = None
         self._pipeline: DisposableBase = Disposable()
         self._unsent: str | None = None  # the user message that waits in the debounce
         self._newest: str | None = None  # the newest user message
@@ -409,7 +410,7 @@ class Session:
     def _feed(self, given: Input) -> None:
         """Fold one input: what follows is done before this returns, and what is told waits for the door."""
         if self._inputs is None:
-            self._users, self._inputs = Subject(), Subject()
+            self._users, self._inputs = Feed(), Feed()
             # Built when the first message needs it: an idle session is cheap.
             self._pipeline = pipeline(
                 self._users,
@@ -458,6 +459,8 @@ class Session:
         self._pipeline.dispose()
         self._state = msgspec.structs.replace(self._state, live=None, reply=None)
         self._outlet.report(error, "session")
+        if live is not None and live.ending is None:
+            self._outlet.step("resolved", live.user_message_id, outcome="error", reason="internal_error")
         self._error("Internal error", "internal_error", user_message_id=live and live.user_message_id)
 
     def _error(self, message: str, err_code: str, user_message_id: str | None = None) -> None:

@@ -8,14 +8,18 @@ All of it is confined to the session's loop.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import inspect
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, TypeVar, cast
 
 from reactivex import ConnectableObservable, Observable
-from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.abc import DisposableBase, ObserverBase, ScheduledAction, SchedulerBase
 from reactivex.disposable import Disposable
+from reactivex.scheduler import CurrentThreadScheduler
+from reactivex.scheduler.periodicscheduler import PeriodicScheduler
+from reactivex.typing import AbsoluteTime, RelativeTime
 
 __all__ = ["BUFFER_SIZE", "Door", "Reader", "Relay", "Stream"]
 
@@ -80,15 +84,25 @@ class Door:
             self.report(error, where)
             return None
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Run a coroutine on the running loop; False, and the coroutine closed, when there is none."""
+    def spawn(self, work: Coroutine[Any, Any, None], stopped: Callable[[], None]) -> bool:
+        """
+        Run a coroutine on the running loop; False, and the coroutine closed, when there is none.
+
+        *stopped* is called when it did not reach its end, be it that it was cancelled before its first step.
+        """
         try:
             task = asyncio.get_running_loop().create_task(work)
         except RuntimeError:
             work.close()
             return False
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if task.cancelled() or task.exception() is not None:
+                stopped()
+
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(ended)
         return True
 
     @property
@@ -107,7 +121,7 @@ class Door:
 
 
 class Callback(Generic[T]):
-    """One subscriber's function: guarded, and run in order if it is async."""
+    """One subscriber's functions: guarded, and run in order if they are async."""
 
     __slots__ = ("_door", "_function", "_pending", "_running", "_where", "dropped")
 
@@ -119,7 +133,11 @@ class Callback(Generic[T]):
 
     def __call__(self, value: T) -> None:
         """Pass a value on; an async function gets the next one when it has finished with this one."""
-        result = self._door.call(self._function, value, where=self._where)
+        self.run(self._function, value)
+
+    def run(self, function: Callable[..., object], *args: object) -> None:
+        """Call another function of the same subscriber's, after the calls that still wait if it is async."""
+        result = self._door.call(function, *args, where=self._where)
         if result is not None and inspect.isawaitable(result):
             self._later(result)
 
@@ -132,22 +150,31 @@ class Callback(Generic[T]):
             _discard(self._pending.popleft())
             self._door.report(OverflowError(f"an async callback is {BUFFER_SIZE} values behind"), self._where)
         if not self._running:
-            self._running = self._door.spawn(self._run(self._pending))
+            self._running = self._door.spawn(self._run(self._pending), self._stopped)
             if not self._running:
                 _discard(self._pending.pop())
                 self._door.report(RuntimeError("an async callback needs a running event loop"), self._where)
 
     async def _run(self, pending: deque[Awaitable[object]]) -> None:
-        try:
-            while pending:
-                try:
-                    await pending.popleft()
-                except Exception as error:
-                    self._door.report(error, self._where)
-        finally:
-            self._running = False
-            while pending:  # cancelled: the session is over
-                _discard(pending.popleft())
+        while pending:
+            try:
+                await pending.popleft()
+            except asyncio.CancelledError as error:
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                # What the callback waited for was cancelled, and not the callback: its next values still come.
+                cancelled = RuntimeError("what an async callback was waiting for was cancelled")
+                cancelled.__cause__ = error
+                self._door.report(cancelled, self._where)
+            except Exception as error:
+                self._door.report(error, self._where)
+        self._running = False  # in here: the next value may come before the task's own callbacks are called
+
+    def _stopped(self) -> None:
+        """Cancelled: the session is over."""
+        self._running = False
+        while self._pending:
+            _discard(self._pending.popleft())
 
 
 def _discard(call: Awaitable[object]) -> None:
@@ -194,6 +221,39 @@ class Relay(Generic[T]):
         self._observers = tuple(other for other in self._observers if other is not observer)
 
 
+class _Timers(PeriodicScheduler):
+    """
+    A scheduler that hands on what takes time, and does the rest before `subscribe` or the event returns.
+
+    Given the session's own, `merge`, `start_with`, `retry` and their like would subscribe with its next turn, and miss
+    what a hot stream tells until then.
+    """
+
+    def __init__(self, scheduler: SchedulerBase) -> None:
+        self._scheduler = scheduler
+
+    @property
+    def now(self) -> dt.datetime:
+        return self._scheduler.now
+
+    def schedule(self, action: ScheduledAction[T], state: T | None = None) -> DisposableBase:
+        return CurrentThreadScheduler.singleton().schedule(self._ours(action), state)
+
+    def schedule_relative(
+        self, duetime: RelativeTime, action: ScheduledAction[T], state: T | None = None
+    ) -> DisposableBase:
+        return self._scheduler.schedule_relative(duetime, self._ours(action), state)
+
+    def schedule_absolute(
+        self, duetime: AbsoluteTime, action: ScheduledAction[T], state: T | None = None
+    ) -> DisposableBase:
+        return self._scheduler.schedule_absolute(duetime, self._ours(action), state)
+
+    def _ours(self, action: ScheduledAction[T]) -> ScheduledAction[T]:
+        # An action goes on with the scheduler that it is given: let that be this one.
+        return lambda _, state=None: self.invoke_action(action, state)
+
+
 Subscribe = Callable[[ObserverBase[T], "SchedulerBase | None"], DisposableBase]
 
 
@@ -213,7 +273,7 @@ class _Carrier(Observable[T]):
         scheduler: SchedulerBase | None = None,
     ) -> DisposableBase:
         """
-        Subscribe an observer, or functions; `on_next` may be async, its calls then run one after the other.
+        Subscribe an observer, or functions; they may be async, their calls then run one after the other.
 
         What a subscriber raises is reported as a debug event and a log line, and it stays subscribed. Timers of
         the operators in between run on the session's scheduler unless *scheduler* names another.
@@ -223,11 +283,12 @@ class _Carrier(Observable[T]):
             observer = cast(ObserverBase[T], on_next)
             on_next, on_error, on_completed = observer.on_next, observer.on_error, observer.on_completed
         failed, done = on_error, on_completed
+        callback = Callback(door, cast(Callable[[T], object], on_next or _ignore), name)
         return super().subscribe(
-            None if on_next is None else Callback(door, cast(Callable[[T], object], on_next), name),
-            lambda error: door.report(error, name) if failed is None else _ignore(door.call(failed, error, where=name)),
-            None if done is None else lambda: _ignore(door.call(done, where=name)),
-            scheduler=scheduler or self._scheduler,
+            callback,
+            lambda error: door.report(error, name) if failed is None else callback.run(failed, error),
+            None if done is None else lambda: callback.run(done),
+            scheduler=scheduler or _Timers(self._scheduler),
         )
 
     if not TYPE_CHECKING:  # a type checker reads the overloads of `Observable.pipe`
@@ -244,7 +305,7 @@ class _Carrier(Observable[T]):
                 return _ConnectableStream(cast(ConnectableObservable[Any], result), self)
             case Observable():
                 source = cast(Observable[Any], result)
-                return Stream(
+                return Stream[Any](
                     lambda observer, scheduler: source.subscribe(observer, scheduler=scheduler),
                     door=self._door,
                     scheduler=self._scheduler,
@@ -298,7 +359,7 @@ class _ConnectableStream(ConnectableObservable[T], _Carrier[T]):
         self._door, self._scheduler, self._name = carrier._door, carrier._scheduler, carrier._name
 
     def connect(self, scheduler: SchedulerBase | None = None) -> DisposableBase | None:
-        return super().connect(scheduler or self._scheduler)
+        return super().connect(scheduler or _Timers(self._scheduler))
 
     def ref_count(self) -> Observable[T]:
         return self._carry(super().ref_count())
@@ -378,9 +439,16 @@ class _Buffer(ObserverBase[T]):
                 raise self._error or StopAsyncIteration
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except BaseException:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+                elif self._values:
+                    self._wake()  # it was woken and then cancelled: the value is for the next who waits
+                raise
         return self._values.popleft()
 
 
 def _ignore(_: object) -> None:
-    """The result of a call that is made for what it does."""
+    """For a subscriber that wants no values."""

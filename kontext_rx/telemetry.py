@@ -78,3 +78,5 @@ class Telemetry:
         for slot in tuple(self._in_flight):
             slot.dispose()
         self._in_flight.clear()
+        if self._idle is not None:
+            self._idle.set()

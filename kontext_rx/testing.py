@@ -30,6 +30,7 @@ from reactivex.scheduler import VirtualTimeScheduler
 from reactivex.testing import Recorded, TestScheduler
 from reactivex.testing.coldobservable import ColdObservable
 from reactivex.testing.hotobservable import HotObservable
+from reactivex.testing.subscription import Subscription
 
 from .client import Client
 from .create import create_session
@@ -57,10 +58,16 @@ START: Final = dt.datetime(2026, 3, 2, 8, 15, tzinfo=dt.UTC)
 
 
 class VirtualClock(VirtualTimeScheduler):
-    """A scheduler whose time stands still until it is moved; it starts at *start*, a moment with a time zone."""
+    """
+    A scheduler whose time stands still until it is moved; it starts at *start*, a moment with a time zone.
+
+    Raises `ValueError` when *start* has none.
+    """
 
     def __init__(self, start: dt.datetime | str = START) -> None:
         moment = dt.datetime.fromisoformat(start) if isinstance(start, str) else start
+        if moment.utcoffset() is None:
+            raise ValueError(f"start={start!r} cannot be used: give a moment with a time zone, such as '...T08:15:00Z'")
         super().__init__(moment.astimezone(dt.UTC))
 
     @property
@@ -69,8 +76,29 @@ class VirtualClock(VirtualTimeScheduler):
         return self.to_seconds(self.now)
 
     def advance(self, seconds: float) -> None:
-        """Let *seconds* pass, and everything happen that is due until then, the end included."""
-        self.advance_by(seconds)
+        """
+        Let *seconds* pass, and everything happen that is due until then, the end included.
+
+        With 0 what is due now happens. What an action raises comes out of here, and the clock can go on.
+        Raises `RuntimeError` when it is called from inside something that it makes happen.
+        """
+        if self._is_enabled:
+            raise RuntimeError("advance() is already under way: schedule what is to happen later")
+        try:
+            if seconds:
+                self.advance_by(seconds)
+            else:
+                self._run_due()
+        finally:
+            self.stop()
+
+    def _run_due(self) -> None:
+        """What `advance_to` does not do when it is told to stay where it is."""
+        self._is_enabled = True
+        while self._queue and self._queue.peek().duetime <= self.now:
+            item = self._queue.dequeue()
+            if not item.is_cancelled():
+                item.invoke()
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -227,29 +255,31 @@ def virtual_session(server: VirtualAdServer, **options: Any) -> Session:
 
 class Marbles:
     """
-    Streams as diagrams: one character a second, spaces only align.
+    Streams as diagrams: one character is *frame* seconds, spaces only align.
 
-    `-` is a second in which nothing happens, a letter a value, `(ab)` values of one instant, `|` the end, `#` an error.
-    In the life of a subscription, `^` is where it begins and `!` where it ends.
+    `-` is a time in which nothing happens, a letter a value, `(ab)` values of one instant (together one character's
+    time), `|` the end, `#` an error. In the life of a subscription, `^` is where it begins and `!` where it ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, frame: float = 1.0) -> None:
+        self.frame = frame
         self.scheduler = TestScheduler()
 
     def hot(self, diagram: str, **values: Any) -> HotObservable[Any]:
         """A stream that goes on whether or not somebody listens."""
-        return HotObservable(self.scheduler, _recorded(diagram, values))
+        return HotObservable(self.scheduler, self._recorded(diagram, values))
 
     def cold(self, diagram: str, **values: Any) -> ColdObservable[Any]:
         """A stream that starts when it is subscribed."""
-        return ColdObservable(self.scheduler, _recorded(diagram, values))
+        return _Cold(self.scheduler, self._recorded(diagram, values))
 
     def check(self, stream: Observable[Any], expected: str, **values: Any) -> None:
-        """Subscribe at second 0, let time pass, and compare what came with *expected*."""
+        """Subscribe now, let time pass, and compare what came with *expected*."""
         seen: list[Mark] = []
+        began = self.scheduler.clock
 
         def note(kind: str, value: object = None) -> None:
-            seen.append((self.scheduler.clock, kind, value))
+            seen.append((self._frames(self.scheduler.clock - began), kind, value))
 
         stream.subscribe(
             lambda value: note("value", value),
@@ -257,23 +287,54 @@ class Marbles:
             lambda: note("end"),
             scheduler=self.scheduler,
         )
-        self.scheduler.advance_to(float(len(expected) + 1000))
+        self.scheduler.advance_by((len(expected) + 1000) * self.frame)
         wanted = _marks(expected, values)
         assert seen == wanted, f"\n  came:     {seen}\n  expected: {wanted}"
 
     def check_subscribed(self, stream: HotObservable[Any] | ColdObservable[Any], *lives: str) -> None:
         """Compare when *stream* was subscribed and let go with one diagram a subscription."""
-        seen = [(life.subscribe, life.unsubscribe) for life in stream.subscriptions]
+        seen = [
+            (self._frames(life.subscribe), None if life.unsubscribe == sys.maxsize else self._frames(life.unsubscribe))
+            for life in stream.subscriptions
+        ]
         assert seen == [_life(life) for life in lives], f"{seen} instead of {list(lives)}"
+
+    def _frames(self, seconds: float) -> float:
+        return round(seconds / self.frame, 3)
+
+    def _recorded(self, diagram: str, values: Mapping[str, Any]) -> list[Recorded[Any]]:
+        kinds: dict[str, Callable[[Any], Notification[Any]]] = {
+            "value": OnNext,
+            "error": lambda text: OnError(ValueError(text)),
+            "end": lambda _: OnCompleted(),
+        }
+        marks = _marks(diagram, values)
+        return [Recorded(cast(int, frames * self.frame), kinds[kind](value)) for frames, kind, value in marks]
+
+
+class _Cold(ColdObservable[T]):
+    """RxPY's own cuts the time at which it is let go to whole seconds."""
+
+    def _subscribe_core(
+        self, observer: ObserverBase[T] | None = None, scheduler: SchedulerBase | None = None
+    ) -> DisposableBase:
+        index, began = len(self.subscriptions), self.scheduler.clock
+        subscription = super()._subscribe_core(observer, scheduler)
+
+        def let_go() -> None:
+            subscription.dispose()
+            self.subscriptions[index] = Subscription(began, self.scheduler.clock)
+
+        return Disposable(let_go)
 
 
 Mark = tuple[float, str, object]
-"""A second, `value`, `error` or `end`, and the value or the error's text."""
+"""A time in characters, `value`, `error` or `end`, and the value or the error's text."""
 
 
 def _marks(diagram: str, values: Mapping[str, Any]) -> list[Mark]:
     marks: list[Mark] = []
-    second, grouped = 0.0, False
+    time, grouped = 0.0, False
     for mark in diagram.replace(" ", ""):
         match mark:
             case "(":
@@ -284,24 +345,15 @@ def _marks(diagram: str, values: Mapping[str, Any]) -> list[Mark]:
             case "-":
                 pass
             case "|":
-                marks.append((second, "end", None))
+                marks.append((time, "end", None))
             case "#":
-                marks.append((second, "error", "#"))
+                marks.append((time, "error", "#"))
             case _:
-                marks.append((second, "value", values.get(mark, mark)))
-        second += not grouped
+                marks.append((time, "value", values.get(mark, mark)))
+        time += not grouped
     return marks
 
 
-def _recorded(diagram: str, values: Mapping[str, Any]) -> list[Recorded[Any]]:
-    kinds: dict[str, Callable[[Any], Notification[Any]]] = {
-        "value": OnNext,
-        "error": lambda text: OnError(ValueError(text)),
-        "end": lambda _: OnCompleted(),
-    }
-    return [Recorded(cast(int, second), kinds[kind](value)) for second, kind, value in _marks(diagram, values)]
-
-
-def _life(diagram: str) -> tuple[float, float]:
+def _life(diagram: str) -> tuple[float, float | None]:
     marks = diagram.replace(" ", "")
-    return float(marks.index("^")), float(marks.index("!")) if "!" in marks else sys.maxsize
+    return float(marks.index("^")), float(marks.index("!")) if "!" in marks else None

@@ -51,8 +51,9 @@ class Transport(Protocol):
     """
     Sends one request: subscribing sends it, disposing aborts it on the wire.
 
-    The observable gives one `HttpResponse` and completes, or errors when the network fails. It keeps no time:
-    the timeout of an attempt and the pauses between attempts belong to the caller and its scheduler.
+    The observable gives one `HttpResponse` and completes, or errors when the network fails: with an `OSError`, after
+    which it is tried again; any other exception is final. It keeps no time: the timeout of an attempt and the pauses
+    between attempts belong to the caller and its scheduler.
     """
 
     def __call__(self, request: HttpRequest, /) -> Observable[HttpResponse]:

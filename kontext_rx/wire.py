@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias, TypeGuard, cast
 from urllib.parse import quote
@@ -18,7 +18,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from .context import ClientContext, Screen, read_user_agent
-from .message import Message
+from .message import Message, is_sendable, plain
 from .options import Consent, Options, Regulatory
 
 __all__ = [
@@ -246,13 +246,15 @@ def error_body(
 ) -> bytes:
     """The body of `POST /error`; *stack* is a trace, or the label of the source in its place."""
     facts = _facts(options, install_id, bid_id=_given(bid_id))
-    return _encode(_ErrorBody(error=error, stack=_given(stack and stack[-STACK_LIMIT:]), additional_data=facts))
+    trace = UNSET if stack is None else _clean(stack[-STACK_LIMIT:])
+    return _encode(_ErrorBody(error=_clean(error), stack=trace, additional_data=facts))
 
 
 def debug_body(options: Options, install_id: str, name: str, data: object, session_id: str | None) -> bytes:
     """The body of `POST /debug`; *data* becomes text: JSON of a map or list, the bare text of a scalar."""
     facts = _facts(options, install_id, session_id=_given(session_id))
-    return _encode(_DebugBody(name=name, data=UNSET if data is None else debug_text(data), additional_data=facts))
+    text = UNSET if data is None else _clean(debug_text(data))
+    return _encode(_DebugBody(name=name, data=text, additional_data=facts))
 
 
 def debug_text(data: object) -> str:
@@ -262,6 +264,11 @@ def debug_text(data: object) -> str:
     if isinstance(data, bool):
         return "true" if data else "false"
     return str(data)
+
+
+def _clean(text: str) -> str:
+    """*text* of whatever origin (an exception, a line of source), as UTF-8 can carry it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def process_device(system: str, version: str) -> Device:
@@ -298,7 +305,7 @@ def device_of(context: ClientContext) -> Device:
             dpr=float(screen.dpr),
             dark_mode=screen.dark_mode,
             orientation=_given(screen.orientation),
-            brightness=_given(screen.brightness),
+            brightness=UNSET if screen.brightness is None else float(screen.brightness),
         ),
         network=UNSET if network == _Network() else network,
     )
@@ -324,8 +331,8 @@ def _regulatory(own: Regulatory | None, consent: Consent | None) -> _Regulatory 
     if consent is not None:
         if (gdpr := consent_flag(consent.gdpr)) is not None:
             fields["gdpr"] = gdpr
-        if consent.gdpr_consent is not None and consent.gdpr_consent.strip():
-            fields["gdpr_consent"] = consent.gdpr_consent
+        if (text := _consent_text(consent.gdpr_consent)) is not None:
+            fields["gdpr_consent"] = text
     return _Regulatory(**fields) if fields else UNSET
 
 
@@ -342,6 +349,11 @@ def consent_flag(given: object) -> Literal[0, 1] | None:
             return None
 
 
+def _consent_text(given: object) -> str | None:
+    # A provider is the app's code: what it gives is no more checked than what a consent platform stores.
+    return plain(given) if isinstance(given, str) and given.strip() and is_sendable(given) else None
+
+
 def _present(struct: msgspec.Struct) -> dict[str, Any]:
     return {name: value for name in struct.__struct_fields__ if (value := getattr(struct, name)) is not None}
 
@@ -355,7 +367,7 @@ def _unless_blank(text: str | None) -> str | UnsetType:
 
 
 def _unless_zero(device_id: str | None) -> str | UnsetType:
-    known = device_id is not None and device_id.replace("-", "").strip("0 ")
+    known = device_id is not None and device_id.replace("-", "").strip().strip("0")
     return cast(str, device_id) if known else UNSET
 
 
@@ -518,7 +530,8 @@ def _flag(given: object, *, default: bool) -> bool:
 
 
 def _is_number(given: object) -> TypeGuard[float]:
-    return isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given)
+    # Compared and not converted: JSON has integers that are too large for a float.
+    return isinstance(given, int | float) and not isinstance(given, bool) and abs(given) <= sys.float_info.max
 
 
 def _is_whole(given: object) -> TypeGuard[float]:
@@ -534,7 +547,7 @@ def retry_after_s(headers: Mapping[str, str], now: dt.datetime) -> float | None:
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -203,10 +203,12 @@ def test_only_the_placement_that_is_held_is_kept() -> None:
     assert [output.bids for output in outputs if isinstance(output, Drop)] == [(bids[0],)]
 
 
-def test_a_fill_that_waited_too_long_for_its_reply_is_told_but_not_shown() -> None:
+def test_a_fill_that_waited_too_long_for_its_reply_is_not_its_ad() -> None:
+    """It was told when it came; the reply learns that nothing is left to show."""
     state, outputs = play(Asked("u", 0), Answered("u", fill(), 1), Replied("a", 20), ad_ttl=10)
     assert links(outputs) == []
-    assert [type(output) for output in outputs] == [Emit, Drop, Tell]
+    assert [type(output) for output in outputs] == [Emit, Drop, Settle]
+    assert settled(outputs) == {"a": "unlinked"}
     assert state.cache == {}
 
 

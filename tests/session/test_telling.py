@@ -172,6 +172,21 @@ class TestForMessage:
             watched.session.for_message(message_id).subscribe(seen.append)
             assert [(event.message_id, event.user_message_id) for event in seen] == [("a1", "u1")]
 
+    def test_a_question_s_past_knows_the_reply_it_was_linked_to(self, watched: Watched) -> None:
+        """Asked late, by the user message's id; whoever listened from the start heard it once."""
+        seen: list[AdEvent] = []
+        watched.session.for_message("u1").subscribe(seen.append)
+        watched.session.add_message(user("u1", "x"))
+        watched.clock.advance(1)
+        watched.session.add_message(assistant("a1", "y"))
+        late: list[AdEvent] = []
+        watched.session.for_message("u1").subscribe(late.append)
+        assert [event.message_id for event in seen] == [None]
+        assert [event.message_id for event in late] == ["a1"]
+        words: list[object] = []
+        watched.session.outcome("u1").subscribe(words.append)
+        assert words == late
+
     def test_tells_nothing_of_what_was_superseded(self, watched: Watched) -> None:
         seen: list[AdEvent] = []
         watched.session.for_message("u1").subscribe(seen.append)

@@ -1,0 +1,253 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import math
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+import click
+
+import kontext_rx as kx
+from kontext_rx.adserver import AdServerError, InvalidSettingError, Settings, parse_latency
+from kontext_rx.options import server_url
+
+from .demo import demo as play_demo
+from .replay import CommandError, ReplayJob
+from .replay import replay as replay_export
+from .screen import Screen
+from .serving import serve
+from .tempo import REPLY_DELAY_S, TURN_DELAY_S, Tempo
+
+__all__ = ["cli"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_PORT: Final = 8790
+"""Where `kontext-rx adserver` listens unless told otherwise. Source: ours."""
+
+
+class _Number(click.FloatRange):
+    """A finite number: `nan` is in every range and `inf` in most."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+SECONDS: Final = _Number(min=0)
+FACTOR: Final = _Number(min=0, min_open=True)
+SHARE: Final = _Number(min=0, max=1)
+COUNT: Final = click.IntRange(min=1)
+
+
+def _settings(*names: str) -> Callable[[F], F]:
+    """The options of the embedded ad server that are named, all of them when none is."""
+
+    def decorate(command: F) -> F:
+        for name, option in reversed(_SETTINGS.items()):
+            if not names or name in names:
+                command = option(command)
+        return command
+
+    return decorate
+
+
+def _share(name: str, what: str) -> Callable[[F], F]:
+    return click.option(f"--{name}", type=SHARE, help=f"Share of the preloads, 0 to 1, {what}.")
+
+
+_SETTINGS: Final[dict[str, Callable[[Any], Any]]] = {
+    "fill_rate": click.option("--fill-rate", type=SHARE, help="Share of the turns that are filled, 0 to 1.  [1]"),
+    "latency": click.option(
+        "--latency",
+        metavar="TEXT",
+        help="How long an answer takes, in seconds: '0.2', 'uniform:0.1,0.5' (from, to) or 'lognormal:0.2,0.6' "
+        "(median, sigma).  [0]",
+    ),
+    "seed": click.option("--seed", type=int, help="The same seed and conversations give the same answers.  [0]"),
+    "every": click.option("--every", type=COUNT, help="Fill only each Nth turn of a conversation.  [1]"),
+    "frequency_cap": click.option("--frequency-cap", type=click.IntRange(min=0), help="Ads a user gets at most."),
+    "skip_code": click.option("--skip-code", help="Why turns that --fill-rate leaves out skip.  [unfilled_bid]"),
+    "pacing_skip_code": click.option(
+        "--pacing-skip-code", help="Why turns that --every leaves out skip.  [ad_skipped]"
+    ),
+    "fill_track_only": click.option("--fill-track-only", is_flag=True, default=None, help="Fill tracked turns too."),
+    "init_latency": click.option("--init-latency", metavar="TEXT", help="How long /init takes, like --latency.  [0]"),
+    "enabled": click.option(
+        "--enabled/--disabled", default=None, help="Whether /init lets sessions have ads.  [enabled]"
+    ),
+    "preload_timeout_ms": click.option(
+        "--preload-timeout-ms", type=COUNT, help="The preloadTimeout that /init asks for, in milliseconds."
+    ),
+    "report_errors": click.option(
+        "--report-errors/--no-report-errors", default=None, help="Whether /init asks for errors.  [report]"
+    ),
+    "report_debug": click.option(
+        "--report-debug/--no-report-debug", default=None, help="Whether /init asks for debug events.  [no report]"
+    ),
+    "err_code": click.option("--err-code", help="Answer every preload with this errCode."),
+    "permanent": click.option(
+        "--permanent", is_flag=True, default=None, help="Answer every preload with permanent: true."
+    ),
+    "error_rate": _share("error-rate", "answered with an HTTP error"),
+    "error_status": click.option(
+        "--error-status", type=click.IntRange(400, 599), help="The status of --error-rate.  [503]"
+    ),
+    "rate_limit_rate": _share("rate-limit-rate", "answered with 429"),
+    "retry_after": click.option("--retry-after", type=SECONDS, help="The Retry-After of a 429, in seconds.  [1]"),
+    "no_content_rate": _share("no-content-rate", "answered with 204"),
+    "malformed_rate": _share("malformed-rate", "answered with what is not JSON"),
+    "half_sent_rate": _share("half-sent-rate", "that get half an answer"),
+    "reset_rate": _share("reset-rate", "whose connection is reset"),
+    "hang_rate": _share("hang-rate", "that are never answered"),
+}
+"""An option for each setting of the ad server; without one the setting keeps its own default, which help repeats."""
+
+
+def _read_settings(given: dict[str, Any]) -> Settings:
+    """The settings that were given. Raises `click.UsageError` in the words of the command line."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    name = ""
+    try:
+        for name in ("latency", "init_latency"):
+            if name in chosen:
+                chosen[name] = parse_latency(chosen[name])
+        name = ""
+        return Settings(**chosen)
+    except InvalidSettingError as error:
+        option = _option(name) if name else " + ".join(_option(part) for part in error.setting.split(" + "))
+        shown = given[name] if name else error.given
+        raise click.UsageError(f"{option} {shown} cannot be used: {error.wanted}") from None
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> None:
+    """Run a command on a loop and leave with its exit code; what it cannot do is one sentence."""
+    try:
+        code = asyncio.run(work)
+    except (CommandError, AdServerError) as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(code or 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="kontext-rx", prog_name="kontext-rx", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Kontext ads for AI chat apps: try sessions on conversations, without an app and without an account."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a character shows another
+
+
+@cli.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True, help="0 is any free one."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 is every network of this machine.")
+@click.option("--quiet", is_flag=True, help="No line for each request.")
+@_settings()
+def adserver(port: int, host: str, quiet: bool, **settings: Any) -> None:
+    """
+    Run the embedded ad server.
+
+    It speaks the real protocol, with invented ads. As it starts every turn is filled at once; the options make it
+    pace, skip, fail and stall.
+    """
+    _run(serve(_read_settings(settings), Screen(), host=host, port=port, quiet=quiet))
+
+
+@cli.command()
+@click.argument("file", metavar="FILE")
+@click.option("--ad-server", metavar="URL", help="An ad server. Without one, an embedded one is used.")
+@click.option(
+    "--publisher-token", default="replay", envvar="KONTEXT_PUBLISHER_TOKEN", show_envvar=True, help="For --ad-server."
+)
+@click.option("--limit", type=COUNT, metavar="N", help="Play only the first N conversations.")
+@click.option(
+    "--concurrency", type=COUNT, default=10, show_default=True, metavar="N", help="Conversations at the same time."
+)
+@click.option(
+    "--turn-delay",
+    type=SECONDS,
+    metavar="S",
+    help=f"Seconds before each user message.  [as recorded, else {TURN_DELAY_S:g}]",
+)
+@click.option(
+    "--reply-delay",
+    type=SECONDS,
+    metavar="S",
+    help=f"Seconds before each reply.  [as recorded, else {REPLY_DELAY_S:g}]",
+)
+@click.option("--speed", type=FACTOR, default=1.0, metavar="X", help="Divide every delay by X.  [1]")
+@click.option("--log", metavar="OUT.jsonl", help="Write every event and preload step, with its time.")
+@click.option("--json", "as_json", is_flag=True, help="Print only a summary, as one JSON object.")
+@_settings("fill_rate", "latency", "seed", "every", "frequency_cap", "error_rate")
+def replay(
+    file: str,
+    ad_server: str | None,
+    publisher_token: str,
+    limit: int | None,
+    concurrency: int,
+    turn_delay: float | None,
+    reply_delay: float | None,
+    speed: float,
+    log: str | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """
+    Play a conversation export through real sessions, in real time.
+
+    FILE is JSONL of {"id": ..., "messages": [{"role", "content", "created_at"?, "id"?}]}, the same as one JSON array,
+    or ShareGPT's conversations with "from" and "value"; - is standard input. Each conversation is a user of its own.
+    The last six options are for the embedded ad server.
+    """
+    given = [name for name, value in settings.items() if value is not None]
+    if ad_server is not None and given:
+        raise click.UsageError(
+            f"{_option(given[0])} is for the embedded ad server: leave it out, or leave --ad-server out"
+        )
+    job = ReplayJob(
+        path=file,
+        ad_server=_read_settings(settings) if ad_server is None else _address(ad_server),
+        publisher_token=_token(publisher_token),
+        tempo=Tempo(turn_delay_s=turn_delay, reply_delay_s=reply_delay, speed=speed),
+        concurrency=concurrency,
+        limit=limit,
+        log=log,
+        as_json=as_json,
+    )
+    _run(replay_export(job, Screen()))
+
+
+@cli.command()
+@click.option("--speed", type=FACTOR, default=1.0, metavar="X", help="Play X times as fast, the ad server too.  [1]")
+def demo(speed: float) -> None:
+    """
+    Watch five short conversations get their ads, turn by turn.
+
+    They are invented, and played against an embedded ad server: nothing leaves this machine.
+    """
+    _run(play_demo(Screen(), speed))
+
+
+def _address(given: str) -> str:
+    try:
+        return server_url(given)
+    except kx.InvalidOptionError as error:
+        raise click.BadParameter(f"{given!r} cannot be used: {error.wanted}", param_hint="--ad-server") from None
+
+
+def _token(given: str) -> str:
+    if not given.strip() or not given.isprintable():
+        raise click.BadParameter("give one line of printable text", param_hint="--publisher-token")
+    return given

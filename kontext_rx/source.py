@@ -1,0 +1,159 @@
+"""
+Observables confined to one loop: the Rx contract without RxPY's trampoline, locks and chain of disposables.
+
+RxPY pays some eleven microseconds and a dozen objects for each subscription, so that any source on any thread is safe.
+What a session subscribes to at every turn is its own and lives on its loop: one small object keeps the contract there.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypeVar, cast
+
+from reactivex import Observable
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+
+__all__ = ["Feed", "Produce", "Source"]
+
+T = TypeVar("T")
+
+Produce: TypeAlias = Callable[[ObserverBase[T], "SchedulerBase | None"], DisposableBase]
+"""Starts a subscription: gives values to the observer, from now on or at once, and a way to stop."""
+
+
+class Source(Observable[T]):
+    """
+    An observable made of a *produce* function.
+
+    After the end, an error or a disposal nothing more is delivered, whatever *produce* does; what *produce* raises is
+    an error of the stream.
+    """
+
+    lock = threading.RLock()  # RxPY's operators take their source's: one for all, where there is one thread
+
+    def __init__(self, produce: Produce[T]) -> None:
+        # Not Observable.__init__: it would make each a lock of its own.
+        self._produce = produce
+
+    def subscribe(
+        self,
+        on_next: ObserverBase[T] | Callable[[T], object] | None = None,
+        on_error: Callable[[Exception], object] | None = None,
+        on_completed: Callable[[], object] | None = None,
+        *,
+        scheduler: SchedulerBase | None = None,
+    ) -> DisposableBase:
+        """Subscribe an observer, or functions. An error that nobody takes is raised."""
+        if callable(getattr(on_next, "on_next", None)):
+            observer = cast(ObserverBase[T], on_next)
+            on_next, on_error, on_completed = observer.on_next, observer.on_error, observer.on_completed
+        subscriber = _Subscriber[T](cast("Callable[[T], object] | None", on_next), on_error, on_completed)
+        try:
+            subscriber.hold(self._produce(subscriber, scheduler))
+        except Exception as error:
+            if subscriber.stopped:
+                raise
+            subscriber.on_error(error)
+        return subscriber
+
+
+class _Subscriber(ObserverBase[T], DisposableBase):
+    """One subscription: an observer that stops, and the disposable that stops it."""
+
+    __slots__ = ("_on_completed", "_on_error", "_on_next", "_resource", "stopped")
+
+    def __init__(
+        self,
+        on_next: Callable[[T], object] | None,
+        on_error: Callable[[Exception], object] | None,
+        on_completed: Callable[[], object] | None,
+    ) -> None:
+        self._on_next, self._on_error, self._on_completed = on_next, on_error, on_completed
+        self._resource: DisposableBase | None = None
+        self.stopped = False
+
+    def hold(self, resource: DisposableBase) -> None:
+        """What to dispose at the end; at once when the end has come already."""
+        if self.stopped:
+            resource.dispose()
+        else:
+            self._resource = resource
+
+    def on_next(self, value: T) -> None:
+        if not self.stopped and self._on_next is not None:
+            self._on_next(value)
+
+    def on_error(self, error: Exception) -> None:
+        if self.stopped:
+            return
+        on_error = self._on_error
+        self.stopped = True
+        try:
+            if on_error is None:
+                raise error
+            on_error(error)
+        finally:
+            self.dispose()
+
+    def on_completed(self) -> None:
+        if self.stopped:
+            return
+        on_completed = self._on_completed
+        self.stopped = True
+        try:
+            if on_completed is not None:
+                on_completed()
+        finally:
+            self.dispose()
+
+    def dispose(self) -> None:
+        self.stopped = True
+        # What it called may hold a conversation: nothing of it is kept by whoever keeps the disposable.
+        self._on_next = self._on_error = self._on_completed = None
+        resource, self._resource = self._resource, None
+        if resource is not None:
+            resource.dispose()
+
+
+class Feed(Source[T], ObserverBase[T]):
+    """A subject: what is given to it goes to everyone who is subscribed, in the order in which they came."""
+
+    def __init__(self) -> None:
+        super().__init__(self._add)
+        self._observers: tuple[ObserverBase[T], ...] = ()
+
+    def _add(self, observer: ObserverBase[T], _: SchedulerBase | None) -> DisposableBase:
+        self._observers = (*self._observers, observer)
+        return _Leave(self, observer)
+
+    def leave(self, observer: ObserverBase[Any]) -> None:
+        """Let an observer go."""
+        self._observers = tuple(other for other in self._observers if other is not observer)
+
+    def on_next(self, value: T) -> None:
+        """Give *value* to those who are subscribed now."""
+        for observer in self._observers:
+            observer.on_next(value)
+
+    def on_error(self, error: Exception) -> None:
+        """End with *error*."""
+        observers, self._observers = self._observers, ()
+        for observer in observers:
+            observer.on_error(error)
+
+    def on_completed(self) -> None:
+        """End."""
+        observers, self._observers = self._observers, ()
+        for observer in observers:
+            observer.on_completed()
+
+
+class _Leave(DisposableBase):
+    __slots__ = ("_feed", "_observer")
+
+    def __init__(self, feed: Feed[Any], observer: ObserverBase[Any]) -> None:
+        self._feed, self._observer = feed, observer
+
+    def dispose(self) -> None:
+        self._feed.leave(self._observer)

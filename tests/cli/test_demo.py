@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from kontext_rx import Filled, Message, PreloadStep
+from kontext_rx.cli.conversations import Conversation
+from kontext_rx.cli.demo import SCENES, sample
+from kontext_rx.cli.player import Closed, Linked, Said, Stepped, Told
+from kontext_rx.cli.tempo import Tempo, paced
+from kontext_rx.cli.timeline import Row, Timeline, line, shortened
+
+from .conftest import run
+
+ONE = Conversation("c", 1, ())
+
+
+class Story:
+    """A timeline that is told a story; its clock is set by hand."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.ended: list[str] = []
+        self.timeline = Timeline(
+            on_end=lambda row: self.ended.append(row.label), brand=lambda _: "Brand", now=lambda: self.at
+        )
+
+    def user(self, message_id: str) -> None:
+        self.timeline(Said(ONE, Message.user(message_id, f"text of {message_id}")))
+        self.step("scheduled", message_id)
+
+    def reply(self, message_id: str) -> None:
+        self.timeline(Said(ONE, Message.assistant(message_id, "")))
+
+    def step(self, name: Any, message_id: str, **facts: Any) -> None:
+        self.timeline(Stepped(ONE, PreloadStep(name=name, user_message_id=message_id, at=self.at, **facts)))
+
+    def fill(self, message_id: str, duration_s: float) -> None:
+        self.step("resolved", message_id, outcome="filled", duration_s=duration_s)
+        self.timeline(Told(ONE, Filled(bid_id="b", user_message_id=message_id, at=self.at)))
+
+    def link(self, user_message_id: str, message_id: str) -> None:
+        self.timeline(Linked(ONE, user_message_id, message_id))
+
+    def close(self) -> None:
+        self.timeline(Closed(ONE))
+
+    @property
+    def rows(self) -> list[tuple[str, str, str]]:
+        return [(row.label, row.what, row.linked) for row in self.timeline.rows]
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+def test_the_ad_is_first(story: Story) -> None:
+    """It is linked when the reply comes, and only then has the turn ended."""
+    story.user("q")
+    story.step("sent", "q")
+    story.at = 0.132
+    story.fill("q", 0.132)
+    assert (story.rows, story.ended) == ([("u1", "filled after 132 ms", "")], [])
+    story.at = 0.632
+    story.reply("r")
+    story.link("q", "r")
+    assert (story.rows, story.ended) == ([("u1", "filled after 132 ms", "a1, 500 ms ahead")], ["u1"])
+    assert story.timeline.rows[0].ad == "Brand"
+    story.close()
+    assert story.ended == ["u1"]
+
+
+def test_the_reply_is_first(story: Story) -> None:
+    story.user("q")
+    story.step("sent", "q")
+    story.reply("r")
+    story.at = 1.5
+    story.fill("q", 1.5)
+    story.link("q", "r")
+    assert story.rows == [("u1", "filled after 1.5 s", "a1, 1.5 s behind")]
+
+
+def test_coalesced_and_cancelled_say_by_what(story: Story) -> None:
+    story.user("p")
+    story.user("q")
+    story.step("coalesced", "p", by="q")
+    story.step("sent", "q")
+    story.at = 0.3
+    story.user("r")
+    story.step("cancelled", "q", by="r")
+    story.step("sent", "r")
+    story.step("cancelled", "r", reason="session_destroyed")
+    assert [what for _, what, _ in story.rows] == [
+        "coalesced into u2",
+        "cancelled by u3 after 300 ms",
+        "cancelled by the end after 0 ms",
+    ]
+    assert story.ended == ["u1", "u2", "u3"]
+
+
+def test_no_fill_error_and_retry(story: Story) -> None:
+    story.user("p")
+    story.step("sent", "p")
+    story.step("resolved", "p", outcome="no_fill", reason="no_inventory", duration_s=0.1)
+    story.user("q")
+    story.step("sent", "q")
+    story.step("retried", "q", attempt=2, delay_s=1.0, reason="HTTP 429")
+    assert story.rows[1][1] == "attempt 2 in 1 s (HTTP 429)"
+    story.step("resolved", "q", outcome="error", reason="request_failed", duration_s=7.0)
+    assert [what for _, what, _ in story.rows] == ["no fill: no_inventory, 100 ms", "error: request_failed, 7.0 s"]
+    assert story.ended == ["u1", "u2"]
+
+
+@pytest.mark.parametrize("goes_on", [True, False], ids=["the user goes on", "the end"])
+def test_a_fill_without_a_reply(story: Story, goes_on: bool) -> None:
+    story.user("q")
+    story.step("sent", "q")
+    story.fill("q", 0.1)
+    if goes_on:
+        story.user("r")
+    else:
+        story.close()
+    assert story.rows[0] == ("u1", "filled after 100 ms", "no reply")
+    assert story.ended == ["u1"]
+
+
+@pytest.mark.parametrize("width", [20, 80, 90, 100, 120, 200])
+def test_a_line_fits(width: int) -> None:
+    """At least eighty columns are taken; what is wider shows the ad and more of what was said."""
+    row = Row("u1", "q", "said " * 40, "filled", "filled " * 9, linked="a1 " * 30, ad="Brand " * 9)
+    text = line(row, width)
+    assert text.cell_len <= max(width, 80)
+    assert ("Brand" in text.plain) == (width >= 90)
+
+
+def test_a_line_that_waits_shows_for_how_long() -> None:
+    row = Row("u1", "q", "Hi", what="asked for an ad", sent_at=10.0)
+    assert "asked for an ad, 2.5 s ago" in line(row, 80, now=12.5).plain
+    assert "ago" not in line(row, 80).plain
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("Hi", "Hi"),
+        ("a\n b\tc", "a b c"),
+        ("abcdefghij", "abcdefg…"),
+        ("abcdef ghij", "abcdef…"),
+        ("漢字漢字漢字", "漢字漢…"),
+    ],
+)
+def test_shortened(text: str, short: str) -> None:
+    """On one line, and by what it takes on a terminal."""
+    assert shortened(text, 8) == short
+    assert cell_len(short) <= 8
+
+
+# --- the sample ---------------------------------------------------------------------------------------------------
+
+
+def test_the_sample_and_its_scenes_belong_together() -> None:
+    assert [conversation.id for conversation in sample()] == list(SCENES)
+    assert sum(pause_s for one in sample() for pause_s, _ in paced(one, Tempo())) < 20
+
+
+def test_what_a_newcomer_sees() -> None:
+    """Every kind of turn there is to explain, a line each, and the summary."""
+    ran = run("demo", "--speed", "6")
+    assert (ran.code, ran.err) == (0, "")
+    assert "\x1b" not in ran.out
+    lines = ran.out.splitlines()
+    rows = [row for row in lines if row.startswith("u")]
+    assert len(rows) == 10
+    for part in (
+        "filled after ",
+        "coalesced into u2",
+        "coalesced into u3",
+        "cancelled by u2 after ",
+        "no fill: ad_skipped",
+        " ahead",
+        " behind",
+        "Saltmarsh Table",
+    ):
+        assert any(part in row for row in rows), part
+    assert ["linked", "6"] in [row.split()[:2] for row in lines]
