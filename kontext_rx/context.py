@@ -93,7 +93,8 @@ class ClientContext(msgspec.Struct, frozen=True, kw_only=True):
         if not callable(items):
             raise InvalidOptionError("request", type(request).__name__, "give a request with a `headers` mapping")
         pairs = cast(Iterable[tuple[object, object]], items())
-        lower = {str(name).lower(): str(value) for name, value in pairs}
+        # A header is whatever a client sent: a byte that is no UTF-8 must not cost the app its session.
+        lower = {str(name).lower(): str(value).encode("utf-8", "replace").decode() for name, value in pairs}
         fields: dict[str, Any] = {
             "user_agent": lower.get("user-agent") or None,
             "locale": _first_language(lower.get("accept-language", "")),

@@ -56,7 +56,7 @@ class Journal:
                 self._settle(entry, event)
 
     def link(self, copy: Outcome) -> None:
-        """*copy* is what was told before its reply was there, with the link: the question's past knows it from now on."""
+        """*copy* is what was told before its reply was there, with the link: the question's past has it from now on."""
         entry = self._entries.get(copy.user_message_id or "")
         if entry is None:
             return

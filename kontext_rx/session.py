@@ -445,8 +445,14 @@ class Session:
                             if (ad := self._ads.get((message_id, bid.code))) is not None:
                                 ad.resolve(bid)
                     case Emit(event=event):
+                        if event.message_id is None:
+                            self._outlet.debug("Session: no-last-message", userMessageId=event.user_message_id)
                         self._emit(event)
                     case Tell() | Settle():
+                        if isinstance(output, Settle):
+                            self._outlet.debug(
+                                "Session: no-bid", messageId=output.message_id, reason=output.event.skip_code
+                            )
                         self._outlet.whisper(output, self._journal)
                     case Drop(message_id=message_id, bids=bids, reason=reason):
                         ids = [bid.bid_id for bid in bids]

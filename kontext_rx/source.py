@@ -32,15 +32,15 @@ class Source(Observable[T]):
 
     lock = threading.RLock()  # RxPY's operators take their source's: one for all, where there is one thread
 
-    def __init__(self, produce: Produce[T]) -> None:
+    def __init__(self, produce: Produce[T] | None = None) -> None:
         # Not Observable.__init__: it would make each a lock of its own.
-        self._produce = produce
+        self._subscribe = produce
 
     def subscribe(
         self,
         on_next: ObserverBase[T] | Callable[[T], object] | None = None,
-        on_error: Callable[[Exception], object] | None = None,
-        on_completed: Callable[[], object] | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+        on_completed: Callable[[], None] | None = None,
         *,
         scheduler: SchedulerBase | None = None,
     ) -> DisposableBase:
@@ -50,7 +50,7 @@ class Source(Observable[T]):
             on_next, on_error, on_completed = observer.on_next, observer.on_error, observer.on_completed
         subscriber = _Subscriber[T](cast("Callable[[T], object] | None", on_next), on_error, on_completed)
         try:
-            subscriber.hold(self._produce(subscriber, scheduler))
+            subscriber.hold(self._subscribe_core(subscriber, scheduler))
         except Exception as error:
             if subscriber.stopped:
                 raise
@@ -66,8 +66,8 @@ class _Subscriber(ObserverBase[T], DisposableBase):
     def __init__(
         self,
         on_next: Callable[[T], object] | None,
-        on_error: Callable[[Exception], object] | None,
-        on_completed: Callable[[], object] | None,
+        on_error: Callable[[Exception], None] | None,
+        on_completed: Callable[[], None] | None,
     ) -> None:
         self._on_next, self._on_error, self._on_completed = on_next, on_error, on_completed
         self._resource: DisposableBase | None = None

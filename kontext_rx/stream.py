@@ -21,6 +21,8 @@ from reactivex.scheduler import CurrentThreadScheduler
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from reactivex.typing import AbsoluteTime, RelativeTime
 
+from .source import Produce, Source
+
 __all__ = ["BUFFER_SIZE", "Door", "Reader", "Relay", "Stream"]
 
 T = TypeVar("T")
@@ -123,13 +125,12 @@ class Door:
 class Callback(Generic[T]):
     """One subscriber's functions: guarded, and run in order if they are async."""
 
-    __slots__ = ("_door", "_function", "_pending", "_running", "_where", "dropped")
+    __slots__ = ("_door", "_function", "_pending", "_running", "_where")
 
     def __init__(self, door: Door, function: Callable[[T], object], where: str) -> None:
         self._door, self._function, self._where = door, function, where
         self._pending: deque[Awaitable[object]] | None = None
         self._running = False
-        self.dropped = 0
 
     def __call__(self, value: T) -> None:
         """Pass a value on; an async function gets the next one when it has finished with this one."""
@@ -146,7 +147,6 @@ class Callback(Generic[T]):
             self._pending = deque()
         self._pending.append(call)
         if len(self._pending) > BUFFER_SIZE:
-            self.dropped += 1
             _discard(self._pending.popleft())
             self._door.report(OverflowError(f"an async callback is {BUFFER_SIZE} values behind"), self._where)
         if not self._running:
@@ -254,10 +254,7 @@ class _Timers(PeriodicScheduler):
         return lambda _, state=None: self.invoke_action(action, state)
 
 
-Subscribe = Callable[[ObserverBase[T], "SchedulerBase | None"], DisposableBase]
-
-
-class _Carrier(Observable[T]):
+class _Carrier(Source[T]):
     """An observable that hands its session's scheduler and guard on to whatever is chained to it."""
 
     _door: Door
@@ -346,7 +343,7 @@ class Stream(_Carrier[T]):
     Read it as Rx (`pipe`, or the fluent methods), with `async for`, or with plain functions, sync or async.
     """
 
-    def __init__(self, subscribe: Subscribe[T], *, door: Door, scheduler: SchedulerBase, name: str) -> None:
+    def __init__(self, subscribe: Produce[T], *, door: Door, scheduler: SchedulerBase, name: str) -> None:
         super().__init__(subscribe)
         self._door, self._scheduler, self._name = door, scheduler, name
 

@@ -3,7 +3,7 @@ What a turn costs: kontext_rx beside a hand-written asyncio session and a bare P
 
     python tests/benchmarks/turns.py [--sessions 10,64,1000] [--turns 4000] [--rounds 5] [--json]
 
-The server has a process of its own. CPU is this process's, garbage collection included; each turn is a user message, its
+The server has a process of its own. CPU is this process's, garbage collection included; a turn is a user message, its
 preload, its event and a reply. Medians of the rounds, with the spread in brackets.
 """
 
