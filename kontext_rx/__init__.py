@@ -30,8 +30,9 @@ from .event import (
 from .install import FileInstallIdStore
 from .message import Message, Turn
 from .options import App, Character, Consent, Regulatory, Sdk
+from .reader import Reader
 from .session import Session
-from .stream import Reader, Stream
+from .stream import Stream
 from .trace import DebugEvent, PreloadStep
 
 __all__ = [

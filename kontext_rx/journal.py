@@ -9,9 +9,10 @@ import msgspec
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
+from .door import Door, Relay
 from .event import AdError, AdEvent, Filled, NoFill, Outcome
 from .history import History
-from .stream import Door, Relay, Stream
+from .stream import Stream
 
 __all__ = ["EVENTS_KEPT", "Journal"]
 

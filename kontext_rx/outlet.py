@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 
 from reactivex.abc import SchedulerBase
 
+from .door import Callback, Door, Relay
 from .event import AdEvent
 from .journal import Journal
 from .log import STDLIB, logger
 from .pairing import Settle, Tell
-from .stream import Callback, Door, Relay, Stream
+from .stream import Stream
 from .trace import DebugEvent, PreloadStep, StepName
 
 __all__ = ["DebugCallback", "EventCallback", "Outlet"]

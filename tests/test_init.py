@@ -332,13 +332,13 @@ def test_a_preload_is_a_post_with_its_headers(server: VirtualAdServer) -> None:
 
 
 def test_the_server_s_session_is_told_once_it_is_known(server: VirtualAdServer) -> None:
-    """The key is absent before; a skip teaches it too (P-008, S-012, S-068)."""
-    server.plan("/preload", no_fill(session_id=SESSION_ID.upper()))
+    """The key is absent before; a skip teaches it too, and nothing clears it (P-008, S-012, S-068, S-069)."""
+    server.plan("/preload", no_fill(session_id=SESSION_ID.upper()), status(500), json_answer({"errCode": "x"}))
     watched = watch(server)
-    ask(watched, "u1")
-    ask(watched, "u2")
-    assert "sessionId" not in server.preloads[0].body
-    assert server.preloads[1].body["sessionId"] == watched.session.session_id == SESSION_ID
+    for number in range(4):
+        ask(watched, f"u{number}")
+    assert [request.body.get("sessionId") for request in server.preloads] == [None, *[SESSION_ID] * 3]
+    assert watched.session.session_id == SESSION_ID
 
 
 def test_device_and_app_are_told_in_every_preload(server: VirtualAdServer) -> None:

@@ -8,9 +8,10 @@ from reactivex import operators as rxops
 from reactivex.abc import DisposableBase
 
 from kontext_rx import AdError, AdEvent, AdHeight, Filled, Message, NoFill, Outcome, Viewed
+from kontext_rx.door import Door
 from kontext_rx.history import HISTORY_LIMIT, History
 from kontext_rx.journal import EVENTS_KEPT, Journal
-from kontext_rx.stream import Door, Stream
+from kontext_rx.stream import Stream
 from kontext_rx.testing import VirtualAdServer, VirtualClock, virtual_session
 
 

@@ -17,7 +17,8 @@ from reactivex.abc import DisposableBase
 from reactivex.scheduler import CurrentThreadScheduler
 
 from kontext_rx import Message
-from kontext_rx.stream import BUFFER_SIZE, Door, Relay, Stream
+from kontext_rx.door import BUFFER_SIZE, Door, Relay
+from kontext_rx.stream import Stream
 from kontext_rx.testing import VirtualAdServer, VirtualClock, virtual_session
 
 

@@ -126,6 +126,9 @@ def test_closing_drops_what_waits_and_aborts_what_is_under_way(
     clock.advance(100)
     assert numbers(server) == [0, 1]
     assert all(request.aborted for request in server.received("/error"))
+    telemetry.post(report(9))
+    clock.advance(100)
+    assert numbers(server) == [0, 1, 9]
 
 
 # --- flushing ---------------------------------------------------------------------------------------------------------
@@ -166,7 +169,8 @@ async def test_a_flush_waits_until_everything_is_sent(slow: Slow, flushed: Telem
         flushed.post(report(number))
     waiting = asyncio.ensure_future(flushed.flush(30))
     for number in range(3):
-        await asyncio.sleep(0)
+        for _ in range(10):  # turns of the loop, enough for whatever would end too early
+            await asyncio.sleep(0)
         assert not waiting.done()
         slow.answer(number)
     async with asyncio.timeout(5):
