@@ -1,11 +1,12 @@
 """Kontext ads for AI chat apps: messages in, ad events out, as reactive streams."""
 
 from . import ops, pacing
-from .ad import Ad
+from .ad import Ad, AdState
 from .client import Client
 from .context import ClientContext, Screen
 from .create import create_session
 from .errors import (
+    AdAlreadyMountedError,
     InvalidMessageError,
     InvalidOptionError,
     KontextError,
@@ -37,9 +38,11 @@ from .trace import DebugEvent, PreloadStep
 
 __all__ = [
     "Ad",
+    "AdAlreadyMountedError",
     "AdError",
     "AdEvent",
     "AdHeight",
+    "AdState",
     "App",
     "Character",
     "Clicked",

@@ -1,65 +1,285 @@
-"""One placement under one assistant message: `Ad`."""
+"""One placement under one assistant message: `Ad`, the iframe protocol at work on a host."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from .wire import Bid, frame_url
+import msgspec
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.disposable import Disposable, SerialDisposable
 
-__all__ = ["Ad"]
+from . import frame as protocol
+from . import wire
+from .door import Relay
+from .errors import AdAlreadyMountedError, InvalidOptionError, SessionDestroyedError
+from .event import AdEvent
+from .frame import Frame, FrameState
+from .message import Message
+from .outlet import Outlet
+from .stream import Stream
+from .typing import FrameMessage, Host
+from .wire import Bid
+
+__all__ = ["Ad", "AdState"]
+
+
+class AdState(msgspec.Struct, frozen=True, kw_only=True):
+    """What an ad looks like at a moment."""
+
+    iframe_url: str | None = None
+    is_mounted: bool = False
+    is_visible: bool = False
+    height: float = 0.0
+    """CSS pixels that the creative asks for; kept while it is hidden."""
+    is_modal_open: bool = False
+    is_destroyed: bool = False
 
 
 class Ad:
     """
     The ad of one message in one placement. Made by `Session.create_ad`, the same object for the same two.
 
-    It resolves by itself: `iframe_url` is None until a bid is linked to the message, and never changes after.
+    It resolves by itself: `iframe_url` is None until a bid is linked to the message, and never changes after. Mounted
+    on a host, it shows its creative as soon as there is one, and what happens to it is told on the session's events.
     """
 
-    __slots__ = ("_bid", "_iframe_url", "_on_destroy", "_sdk", "_server", "code", "message_id", "theme")
+    __slots__ = (
+        "_emit", "_events", "_frame", "_host", "_listening", "_modal_timer", "_on_destroy", "_outlet", "_scheduler",
+        "_sdk", "_server", "_state", "_states", "_url", "code", "message_id", "theme",
+    )  # fmt: skip
 
     def __init__(
-        self, message_id: str, code: str, theme: str | None, *, server: str, sdk: str, on_destroy: Callable[[Ad], None]
+        self,
+        message_id: str,
+        code: str,
+        theme: str | None,
+        *,
+        server: str,
+        sdk: str,
+        outlet: Outlet,
+        scheduler: SchedulerBase,
+        emit: Callable[[AdEvent], None],
+        on_destroy: Callable[[Ad], None],
     ) -> None:
         self.message_id = message_id
         self.code = code
         self.theme = theme
         self._server, self._sdk = server, sdk
+        self._outlet, self._scheduler, self._emit = outlet, scheduler, emit
         self._on_destroy: Callable[[Ad], None] | None = on_destroy
-        self._bid: Bid | None = None
-        self._iframe_url: str | None = None
+        self._frame: Frame | None = None
+        self._url: str | None = None
+        self._state = FrameState()
+        self._host: Host | None = None
+        self._listening: DisposableBase = Disposable()
+        self._modal_timer = SerialDisposable()
+        self._events: Relay[AdEvent] | None = None
+        self._states: Relay[AdState] | None = None
 
     def __repr__(self) -> str:
-        state = "destroyed" if self.is_destroyed else "resolved" if self._bid else "waiting"
+        state = "destroyed" if self.is_destroyed else "resolved" if self._frame else "waiting"
         return f"<Ad {self.message_id!r} {self.code!r} {state}>"
+
+    # --- reading ---
 
     @property
     def iframe_url(self) -> str | None:
         """The address of the creative's frame; None while there is no bid, and after `destroy`."""
-        return self._iframe_url
+        return self._url
 
     @property
     def bid_id(self) -> str | None:
         """The bid that is shown; None as for `iframe_url`."""
-        return self._bid.bid_id if self._bid else None
+        return self._frame.bid_id if self._frame else None
+
+    @property
+    def height(self) -> float:
+        """CSS pixels that the creative asks for; 0 until it has asked."""
+        return self._state.height
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether the creative wants to be seen."""
+        return self._state.visible
 
     @property
     def is_destroyed(self) -> bool:
         """True after `destroy`; the session's `create_ad` then makes a new one."""
         return self._on_destroy is None
 
-    def resolve(self, bid: Bid) -> None:
-        """The session has a bid for it. Only the first counts."""
-        if self._bid is None and not self.is_destroyed:
-            self._bid = bid
-            self._iframe_url = frame_url(
-                self._server, bid.bid_id, code=self.code, message_id=self.message_id, sdk=self._sdk, theme=self.theme
+    @property
+    def state(self) -> Stream[AdState]:
+        """What the ad looks like, from the present on; it completes on `destroy`."""
+
+        def subscribe(observer: ObserverBase[AdState], _: SchedulerBase | None) -> DisposableBase:
+            self._states = self._states or self._relay("ad.state")
+            with self._outlet.door:
+                self._outlet.door.call(observer.on_next, self._look(), where="ad.state")
+                return self._states.add(observer)
+
+        return self._stream(subscribe, "ad.state")
+
+    @property
+    def events(self) -> Stream[AdEvent]:
+        """What happens to this ad from now on: rendered, viewed, clicked, resized, failed."""
+
+        def subscribe(observer: ObserverBase[AdEvent], _: SchedulerBase | None) -> DisposableBase:
+            self._events = self._events or self._relay("ad.events")
+            return self._events.add(observer)
+
+        return self._stream(subscribe, "ad.events")
+
+    # --- doing ---
+
+    def mount(self, element: Host) -> None:
+        """
+        Show the ad on a host: now, or as soon as there is one.
+
+        Raises:
+            AdAlreadyMountedError: The second time.
+            InvalidOptionError: When *element* is no host.
+            SessionDestroyedError: After the ad or its session was destroyed.
+
+        """
+        if self.is_destroyed:
+            raise SessionDestroyedError("mount")
+        if self._host is not None:
+            raise AdAlreadyMountedError(self.message_id, self.code)
+        if not all(hasattr(element, name) for name in ("messages", "load", "post", "release")):
+            raise InvalidOptionError(
+                "element", f"<{type(element).__name__}>", "give a host, of kontext_rx.hosts or your own"
             )
+        with self._outlet.door:
+            self._host = element
+            self._listening = element.messages.subscribe(self._receive)
+            if self._url is not None:
+                self._call(element.load, self._url)
+            self._changed()
 
     def destroy(self) -> None:
-        """Release the frame. The bid stays cached: a new `Ad` for the same message shows it again. Idempotent."""
+        """Release the host. The bid stays cached: a new `Ad` for the same message shows it again. Idempotent."""
         if self._on_destroy is None:
             return
         release, self._on_destroy = self._on_destroy, None
-        self._bid = self._iframe_url = None
-        release(self)
+        with self._outlet.door:
+            self._listening.dispose()
+            self._modal_timer.dispose()
+            if self._host is not None:
+                self._call(self._host.release)
+            self._frame = self._url = self._host = None
+            self._state = FrameState()
+            self._changed()
+            self._outlet.door.publish(self._complete, None)
+            release(self)
+
+    def resolve(self, bid: Bid, user_message_id: str, messages: tuple[Message, ...]) -> None:
+        """The session has a bid for it. Only the first counts."""
+        if self._frame is not None or self.is_destroyed:
+            return
+        where: dict[str, Any] = {
+            "code": self.code,
+            "message_id": self.message_id,
+            "sdk": self._sdk,
+            "theme": self.theme,
+        }
+        self._url = wire.frame_url(self._server, bid.bid_id, **where)
+        self._frame = Frame(
+            bid_id=bid.bid_id,
+            code=self.code,
+            message_id=self.message_id,
+            user_message_id=user_message_id,
+            revenue=bid.revenue,
+            server=self._server,
+            modal_url=wire.modal_url(self._server, bid.bid_id, **where),
+            update=wire.update_data(messages, **where),
+        )
+        if self._host is not None:
+            self._call(self._host.load, self._url)
+        self._changed()
+
+    def send_user_event(self, name: str, payload: Mapping[str, Any] | None) -> None:
+        """Tell the frame what the user does, if there is one."""
+        if self._host is not None and self._frame is not None:
+            self._call(self._host.post, protocol.user_event(self.code, name, payload).message)
+
+    # --- inside ---
+
+    def _receive(self, message: FrameMessage) -> None:
+        self._take(message)
+
+    def _take(self, given: protocol.Input) -> None:
+        if self._frame is None:
+            return
+        with self._outlet.door:
+            before = self._state
+            self._state, outputs = protocol.step(self._frame, before, given, self._outlet.now())
+            for output in outputs:
+                if self._host is not None:
+                    self._perform(self._host, output)
+            if self._state is not before:
+                self._changed()
+
+    def _perform(self, host: Host, output: protocol.Output) -> None:
+        match output:
+            case protocol.Post(message=message):
+                self._call(host.post, message)
+            case protocol.Show():
+                self._call(host.show)
+            case protocol.Hide():
+                self._call(host.hide)
+            case protocol.Resize(height=height):
+                self._call(host.resize, height)
+            case protocol.Style(container=container, iframe=iframe):
+                self._call(host.style, container, iframe)
+            case protocol.OpenModal(modal=modal, url=url, timeout_s=timeout_s):
+                self._call(host.open_modal, url)
+                self._modal_timer.disposable = self._scheduler.schedule_relative(
+                    timeout_s, lambda _, __=None: self._take(protocol.ModalTimedOut(modal))
+                )
+            case protocol.RevealModal():
+                self._modal_timer.disposable = Disposable()
+                self._call(host.reveal_modal)
+            case protocol.CloseModal():
+                self._modal_timer.disposable = Disposable()
+                self._call(host.close_modal)
+            case protocol.OpenLink(url=url, target=target):
+                self._call(host.open_link, url, target)
+            case protocol.Tell(event=event):
+                self._emit(event)
+                if self._events is not None:
+                    self._outlet.door.publish(self._events.send, event)
+            case protocol.Fail():
+                self.destroy()
+            case protocol.Strange(type=kind):
+                self._outlet.debug("Ad: unknown-message", messageId=self.message_id, code=self.code, type=kind[:64])
+
+    def _call(self, function: Callable[..., object], *args: object) -> None:
+        self._outlet.door.call(function, *args, where="host")
+
+    def _look(self) -> AdState:
+        return AdState(
+            iframe_url=self._url,
+            is_mounted=self._host is not None,
+            is_visible=self._state.visible,
+            height=self._state.height,
+            is_modal_open=self._state.modal is not None,
+            is_destroyed=self.is_destroyed,
+        )
+
+    def _changed(self) -> None:
+        if self._states is not None:
+            self._outlet.door.publish(self._states.send, self._look())
+
+    def _complete(self, _: None) -> None:
+        for relay in (self._states, self._events):
+            if relay is not None:
+                relay.complete()
+
+    def _relay(self, name: str) -> Relay[Any]:
+        relay = Relay[Any](self._outlet.door, name)
+        relay.is_completed = self.is_destroyed
+        return relay
+
+    def _stream(self, subscribe: Callable[..., DisposableBase], name: str) -> Stream[Any]:
+        return Stream(subscribe, door=self._outlet.door, scheduler=self._scheduler, name=name)

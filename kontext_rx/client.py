@@ -31,7 +31,7 @@ the 60 s after which load balancers commonly close.
 
 class Client:
     """
-    A pool of HTTP connections for many sessions.
+    A pool of HTTP connections for many sessions; it ends with the loop at the latest.
 
     Without one, the sessions of an event loop share a client of their own; make one to share it with more care: to
     close it at a moment you choose, or to pass your own `aiohttp.ClientSession` (*http*, which is never closed here) or
@@ -75,6 +75,7 @@ class AiohttpTransport:
         self._aiohttp = aiohttp
         self._http = http
         self._owned = http is None
+        self._lifetime: AsyncGenerator[None, None] | None = None
         self._tasks: set[asyncio.Task[HttpResponse]] = set()
 
     def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
@@ -124,7 +125,18 @@ class AiohttpTransport:
             cookie_jar=self._aiohttp.DummyCookieJar(),  # one pool serves many users: nothing may travel between them
             timeout=self._no_limit(),
         )
+        self._lifetime = self._until_the_loop_ends()
+        with contextlib.suppress(StopIteration):
+            self._lifetime.asend(None).send(None)  # runs to the yield: from then on the loop knows the generator
         return self._http
+
+    async def _until_the_loop_ends(self) -> AsyncGenerator[None, None]:
+        # asyncio.run() closes the async generators of its loop as it ends: the one moment at which a loop says so.
+        try:
+            yield
+        finally:
+            self._lifetime = None
+            await self._shut()
 
     def _no_limit(self) -> aiohttp.ClientTimeout:
         return self._aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -135,7 +147,13 @@ class AiohttpTransport:
             await asyncio.wait(going)
 
     async def aclose(self) -> None:
-        """Cancel what is in flight; close the session unless it was given to us."""
+        """Cancel what is in flight; close the session unless it was given to us. Safe to call again."""
+        if self._lifetime is not None:
+            await self._lifetime.aclose()
+        else:
+            await self._shut()
+
+    async def _shut(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()
         await self.settled()
@@ -162,34 +180,18 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
-_shared: Final[dict[asyncio.AbstractEventLoop, tuple[Client, AsyncGenerator[None, None]]]] = {}
+_shared: Final[dict[asyncio.AbstractEventLoop, Client]] = {}
 
 
 def shared_client(loop: asyncio.AbstractEventLoop) -> Client:
-    """The client that the sessions of *loop* share; it is closed when the loop shuts its async generators down."""
-    if (known := _shared.get(loop)) is not None:
-        return known[0]
-    for closed in [other for other in _shared if other.is_closed()]:  # a loop that ended without a word
+    """The client that the sessions of *loop* share."""
+    for closed in [other for other in _shared if other.is_closed()]:
         del _shared[closed]
-    client = Client()
-    lifetime = _close_with_the_loop(loop, client)
-    with contextlib.suppress(StopIteration):
-        lifetime.asend(None).send(None)  # runs to the yield, which is what makes the loop know the generator
-    _shared[loop] = (client, lifetime)
-    return client
-
-
-async def _close_with_the_loop(loop: asyncio.AbstractEventLoop, client: Client) -> AsyncGenerator[None, None]:
-    # asyncio.run() ends by closing the async generators of its loop: the one moment at which a loop says that it ends.
-    try:
-        yield
-    finally:
-        _shared.pop(loop, None)
-        await client.aclose()
+    return _shared.get(loop) or _shared.setdefault(loop, Client())
 
 
 async def close_shared(loop: asyncio.AbstractEventLoop, client: Client) -> None:
     """Close the loop's own client when its last session has ended; another session makes a new one."""
-    known = _shared.get(loop)
-    if known is not None and known[0] is client and not client.sessions:
-        await known[1].aclose()
+    if _shared.get(loop) is client and not client.sessions:
+        del _shared[loop]
+        await client.aclose()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 import msgspec
 
@@ -30,8 +30,9 @@ class Screen(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in ("width", "height"):
             size: object = getattr(self, name)
-            if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            if not _is_number(size) or not 0 <= size < 1e9:
                 raise InvalidOptionError(f"screen.{name}", size, "give physical pixels, 0 or more")
+            msgspec.structs.force_setattr(self, name, round(size))  # CSS pixels times their ratio need not be whole
         if not _is_number(self.dpr) or not 0 < self.dpr < 1000:
             raise InvalidOptionError("screen.dpr", self.dpr, "give physical pixels a CSS pixel, more than 0")
         if not isinstance(self.dark_mode, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -103,6 +104,8 @@ class ClientContext(msgspec.Struct, frozen=True, kw_only=True):
             "model": _unquoted(lower.get("sec-ch-ua-model", "")) or None,
             "hardware_type": "handset" if lower.get("sec-ch-ua-mobile") == "?1" else None,
         }
+        if isinstance(screen := known.get("screen"), dict):
+            known = {**known, "screen": Screen(**cast(dict[str, Any], screen))}
         return cls(**{**fields, **known})
 
 
@@ -147,5 +150,5 @@ def _unquoted(hint: str) -> str:
     return hint.strip().strip('"')
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import functools
 import importlib.metadata
+import inspect
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -27,14 +29,17 @@ from .typing import InstallIdStore
 
 __all__ = ["create_session"]
 
+CLOCK_SKEW_MS: Final = 60_000
+"""How far in the future a start time may seem to be."""
+
 _STARTED_MS: Final = time.time_ns() // 1_000_000
 
 
 def create_session(
     *,
-    publisher_token: str | None,
-    user_id: str | None,
-    conversation_id: str | None,
+    publisher_token: str | None = None,
+    user_id: str | None = None,
+    conversation_id: str | None = None,
     enabled_placement_codes: Iterable[str] | None = None,
     character: Character | Mapping[str, Any] | None = None,
     regulatory: Regulatory | Mapping[str, Any] | None = None,
@@ -62,7 +67,7 @@ def create_session(
     Open the ads session of one conversation of one user. It returns at once; `POST /init` goes out in the background.
 
     Args:
-        publisher_token: Your account, as issued by Kontext.
+        publisher_token: Your account, as issued by Kontext. Required, like the two ids, unless `enabled` is False.
         user_id: Stable for the user's lifetime: frequency caps and rewards go by it.
         conversation_id: Unique to this conversation; a new conversation is a new session.
         enabled_placement_codes: Where ads may appear; `["inlineAd"]` when left out or empty. Doubles are dropped.
@@ -83,8 +88,8 @@ def create_session(
         on_debug_event: Called with the name and the data of every debug event; may be async.
         consent: Asked for TCF values before every preload.
         sdk: How we name ourselves on the wire.
-        enabled: False gives an inert session: it takes everything, sends nothing, and settles every outcome with
-            `session_disabled`. It needs no token, no ids and no event loop.
+        enabled: False gives an inert session: it takes everything, sends nothing, and settles every message it is fed
+            with `session_disabled`. It needs no token, no ids and no event loop.
         client: An HTTP pool to share. Default: one for each event loop.
         scheduler: A reactivex scheduler; all time comes from it. Default: the running asyncio loop.
         **unknown: Nothing else is taken.
@@ -119,9 +124,13 @@ def create_session(
     )
     if options.app.start_time is None:
         options = msgspec.structs.replace(options, app=msgspec.structs.replace(options.app, start_time=_STARTED_MS))
+    if options.app.start_time is not None and options.app.start_time > time.time() * 1000 + CLOCK_SKEW_MS:
+        raise InvalidOptionError("app.start_time", options.app.start_time, "give epoch milliseconds, not in the future")
     for name, function in (("on_event", on_event), ("on_debug_event", on_debug_event), ("consent", consent)):
         if function is not None and not callable(function):
             raise InvalidOptionError(name, f"<{type(function).__name__}>", "give a function")
+    if inspect.iscoroutinefunction(consent):
+        raise InvalidOptionError("consent", "<async function>", "give a plain function that returns what is known now")
     if pacing is not None and not isinstance(pacing, Rule):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidOptionError("pacing", pacing, "give a rule of kontext_rx.pacing")
     if client is not None and not isinstance(client, Client):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -141,13 +150,21 @@ def create_session(
         options,
         install_id=load_install_id(install_id, install_id_store, options.user_id) if enabled else "",
         client=(client or shared_client(cast(asyncio.AbstractEventLoop, loop))) if enabled else None,
-        scheduler=scheduler or (AsyncIOScheduler(loop) if loop is not None else VirtualTimeScheduler()),
+        scheduler=scheduler or (AsyncIOScheduler(loop) if loop is not None else _NoTimers()),
         loop=loop,
         pacing=pacing,
         consent=consent,
         on_event=on_event,
         on_debug_event=on_debug_event,
     )
+
+
+class _NoTimers(VirtualTimeScheduler):
+    """The time of a session without ads and without a loop: it has the hour, and nothing that would ring."""
+
+    @property
+    def now(self) -> dt.datetime:
+        return dt.datetime.now(dt.UTC)
 
 
 @functools.cache

@@ -22,7 +22,7 @@ BUFFER_SIZE: Final = 1024
 class Report(Protocol):
     """Told of every exception that a subscriber raised, and on which stream."""
 
-    def __call__(self, error: Exception, where: str, /) -> None:
+    def __call__(self, error: BaseException, where: str, /) -> None:
         """Report it; must not raise."""
         ...
 
@@ -70,7 +70,7 @@ class Door:
         """Call into the app's code; what it raises is reported, not passed on."""
         try:
             return function(*args)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:  # a cancelled future's result, and no cancelling of ours
             self.report(error, where)
             return None
 

@@ -3,6 +3,7 @@ The mistakes an app can make, raised at the call that makes them.
 
     KontextError
     ├── SessionDestroyedError        a session was used after destroy()
+    ├── AdAlreadyMountedError        an ad was mounted a second time
     ├── WrongThreadError             create_ad() or render() away from the session's loop
     ├── InvalidMessageError          (also a ValueError) a message that cannot be fed
     └── InvalidOptionError           (also a ValueError) an option that cannot be used
@@ -14,6 +15,7 @@ What goes wrong in the world (a timeout, a 503, a body that is not JSON) is neve
 from typing import Any
 
 __all__ = [
+    "AdAlreadyMountedError",
     "InvalidMessageError",
     "InvalidOptionError",
     "KontextError",
@@ -35,6 +37,20 @@ class SessionDestroyedError(KontextError):
 
     def __str__(self) -> str:
         return f"{self.call}: this session was destroyed; create a new one for the next conversation"
+
+
+class AdAlreadyMountedError(KontextError):
+    """An ad can be mounted once: destroy it and create another to show it elsewhere."""
+
+    def __init__(self, message_id: str, code: str) -> None:
+        super().__init__(message_id, code)
+        self.message_id, self.code = message_id, code
+
+    def __str__(self) -> str:
+        return (
+            f"the ad of message {self.message_id!r} in {self.code!r} is mounted already: "
+            "destroy() it, and mount the one that create_ad() gives then"
+        )
 
 
 class WrongThreadError(KontextError):

@@ -75,10 +75,15 @@ class History(Generic[E]):
     def __contains__(self, message_id: str) -> bool:
         return message_id in self._kept
 
+    def was_user(self, message_id: str) -> bool:
+        """Whether the id was accepted as a user's."""
+        return self._known.get(message_id, 0) % 2 == 1
+
     def knew(self, message_id: str) -> bool:
         """Whether the id was accepted at some time."""
         return message_id in self._known
 
 
 def _fingerprint(message: Message) -> int:
-    return hash((message.role, message.content))
+    # Odd for a user's: the role is worth remembering, and a number is all that is kept of ten thousand messages.
+    return hash(message.content) << 1 | (message.role == "user")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import secrets
 import tempfile
@@ -82,14 +83,15 @@ def install_id(given: object, store: InstallIdStore | None, user_id: str) -> str
     """
     global _default_id
     if given is not None:
-        if not is_uuid(given):
+        if not is_uuid(given if isinstance(given, str) else str(given)):
             raise InvalidOptionError("install_id", given, "give a UUID such as '01985b2e-3c11-7a4d-9f20-5c1e77aa0b31'")
         return str(given).lower()
     if store is None:
         if _default_id is None:
             _default_id = _stored(_default_store, "")
         return _default_id
-    if not all(callable(getattr(store, name, None)) for name in ("load", "save")):
+    calls = [getattr(store, name, None) for name in ("load", "save")]
+    if not all(map(callable, calls)) or any(map(inspect.iscoroutinefunction, calls)):
         raise InvalidOptionError(
             "install_id_store", f"<{type(store).__name__}>", "give load(user_id) and save(user_id, id)"
         )

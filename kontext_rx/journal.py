@@ -70,6 +70,13 @@ class Journal:
         if (entry := self._entry(message_id)) is not None:
             self._settle(entry, outcome)
 
+    def await_outcome(self, message_id: str) -> None:
+        """The message was trimmed while its preload is out: its streams end, and its outcome is still to come."""
+        entry = self._entries.setdefault(message_id, _Entry())
+        entry.events.clear()
+        if entry.relay is not None:
+            entry.relay.complete()
+
     def forget(self, message_id: str) -> None:
         """The message was trimmed: its streams end, and an outcome still open is settled as `unlinked`."""
         if (entry := self._entries.pop(message_id, None)) is not None:
@@ -157,4 +164,6 @@ class Journal:
 
     def _gone(self, message_id: str, skip_code: str | None = None) -> NoFill:
         code = skip_code or ("session_destroyed" if self._closed else "unlinked")
-        return NoFill(message_id=message_id, at=self._now(), skip_code=code)
+        asked = self._history.was_user(message_id)
+        ids = {"user_message_id": message_id} if asked else {"message_id": message_id}
+        return NoFill(**ids, at=self._now(), skip_code=code)

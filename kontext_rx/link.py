@@ -17,7 +17,7 @@ from . import wire
 from .exchange import Lost, Retry, exchange
 from .history import History
 from .log import logger
-from .options import Consent, ConsentProvider, Options
+from .options import Consent, ConsentProvider, Options, consent_of
 from .outlet import Outlet
 from .pairing import Answered, Ending, Silent
 from .preload import PacedTurn, at_once
@@ -153,6 +153,7 @@ class ServerLink:
     ) -> Observable[Answered]:
         """*attempts*, judged, and each step of their life told."""
         message_id, outlet, reports = paced.submitted.message.id, self._outlet, self._reports_errors
+        sent = self._history.messages
 
         def subscribe(observer: ObserverBase[Answered], _: SchedulerBase | None = None) -> DisposableBase:
             sent_at, answered = outlet.now(), False
@@ -162,6 +163,8 @@ class ServerLink:
                 answered = True
                 with outlet.door:
                     ending = self._judge(result, paced, sent_at, reports=reports)
+                    if isinstance(ending, Fill):
+                        ending = msgspec.structs.replace(ending, messages=sent)
                     observer.on_next(Answered(message_id, ending, outlet.now()))
 
             def let_go() -> None:
@@ -196,8 +199,7 @@ class ServerLink:
         if self._consent is None:
             return None
         try:
-            values = self._consent()
-            return values if isinstance(values, Consent) or values is None else Consent(**values)
+            return consent_of(self._consent())
         except Exception as error:  # a consent source that fails must not cost the preload
             self._outlet.report(error, "consent")
             return None
@@ -224,8 +226,8 @@ class ServerLink:
             case Fill(bids=bids):
                 outlet.debug("Preload: ad-generation-success", messageId=message_id, bids=len(bids))
                 outlet.step("resolved", message_id, outcome="filled", duration_s=took)
-            case Skip(skip_code=code):
-                outlet.debug("Preload: ad-generation-skipped", messageId=message_id, skipCode=code)
+            case Skip(skip_code=code, note=note):
+                outlet.debug(f"Preload: {note}", messageId=message_id, skipCode=code)
                 outlet.step("resolved", message_id, outcome="no_fill", reason=code, duration_s=took)
             case Failed():
                 outlet.step("resolved", message_id, outcome="error", reason=answer.err_code, duration_s=took)

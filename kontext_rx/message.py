@@ -71,7 +71,7 @@ class Message(msgspec.Struct, frozen=True):
                 msgspec.structs.force_setattr(self, field, plain(text))
         try:
             self.created_at.astimezone(dt.UTC)
-        except OverflowError:
+        except Exception:  # an overflow, or a time zone of the app's own that fails
             raise InvalidMessageError("created_at", self.created_at, "give a moment that exists in UTC") from None
 
     @classmethod

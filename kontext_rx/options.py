@@ -63,7 +63,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     first_install_time: int | None = None
     last_update_time: int | None = None
     start_time: int | None = None
-    """When the app started; when kontext_rx was imported, unless given."""
+    """When the app started, never in the future; when kontext_rx was imported, unless given."""
     store_url: str | None = None
 
 
@@ -82,6 +82,16 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     """0 or 1, also as a bool or a digit; anything else counts as absent."""
     gdpr_consent: str | None = None
     """The TC string; blank counts as absent."""
+
+
+def consent_of(given: Consent | Mapping[str, Any] | None) -> Consent | None:
+    """What a provider gave: a `Consent`, or a mapping with its keys or the IAB's; other keys are ignored."""
+    if given is None or isinstance(given, Consent):
+        return given
+    return Consent(
+        gdpr=given.get("gdpr", given.get("IABTCF_gdprApplies")),
+        gdpr_consent=given.get("gdpr_consent", given.get("IABTCF_TCString")),
+    )
 
 
 ConsentProvider = Callable[[], "Consent | Mapping[str, Any] | None"]
@@ -177,7 +187,17 @@ def server_url(given: object) -> str:
         raise InvalidOptionError("ad_server_url", given, wanted)
     if "?" in address or "#" in address:  # an empty one too: the path is appended to it
         raise InvalidOptionError("ad_server_url", given, "leave the query and the fragment out")
-    return address
+    parts = urlsplit(address)
+    if "@" in parts.netloc:  # the address stands in every page that shows an ad
+        raise InvalidOptionError("ad_server_url", "...", "leave the user and the password out")
+    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path}"
+
+
+def known_message_id(given: object) -> str:
+    """A message's id. Raises `InvalidOptionError` for what cannot be one."""
+    if not isinstance(given, str) or not given.strip() or not is_sendable(given):
+        raise InvalidOptionError("message_id", given, "give the id of a message, a text that is not blank")
+    return plain(given)
 
 
 def known_user_event(name: object) -> str:

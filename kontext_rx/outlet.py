@@ -95,7 +95,7 @@ class Outlet:
         if forward is not None:
             forward(event)
 
-    def report(self, error: Exception, where: str) -> None:
+    def report(self, error: BaseException, where: str) -> None:
         """Tell that the app's code raised: a subscriber, a callback, a rule, a provider."""
         logger().error("the app's code raised", where=where, exc_info=error)
         if where not in ("debug_events", "on_debug_event"):  # telling them of their own error would not end

@@ -108,7 +108,7 @@ class Link(msgspec.Struct, frozen=True):
 
     message_id: str
     user_message_id: str
-    bids: tuple[Bid, ...]
+    fill: Fill
 
 
 class Emit(msgspec.Struct, frozen=True):
@@ -157,9 +157,14 @@ class Cached(msgspec.Struct, frozen=True):
     """An ad under its message, until `expires_at` unless it is held."""
 
     user_message_id: str
-    bids: tuple[Bid, ...]
+    fill: Fill
     expires_at: float
     trimmed: bool = False
+
+    @property
+    def bids(self) -> tuple[Bid, ...]:
+        """One for each placement."""
+        return self.fill.bids
 
 
 class State(msgspec.Struct, frozen=True):
@@ -176,10 +181,10 @@ class State(msgspec.Struct, frozen=True):
     """No cached ad that is not held expires before this."""
 
 
-def find(state: State, message_id: str, code: str) -> Bid | None:
-    """The bid to show for a message and a placement."""
+def find(state: State, message_id: str, code: str) -> tuple[Bid, Cached] | None:
+    """The bid to show for a message and a placement, and where it comes from."""
     cached = state.cache.get(message_id)
-    return next((bid for bid in cached.bids if bid.code == code), None) if cached else None
+    return next(((bid, cached) for bid in cached.bids if bid.code == code), None) if cached else None
 
 
 def step(state: State, given: Input) -> tuple[State, tuple[Output, ...]]:
@@ -257,10 +262,10 @@ def _pair(state: State, live: Live, message_id: str, at: float) -> tuple[State, 
     expires_at = math.inf if state.ad_ttl is None else live.ended_at + state.ad_ttl
     if at >= expires_at:
         return state, (Drop(message_id, live.ending.bids, "expired"),)
-    cached = Cached(live.user_message_id, live.ending.bids, expires_at)
+    cached = Cached(live.user_message_id, live.ending, expires_at)
     cache = {**state.cache, message_id: cached}
     state = _with(state, cache=cache, expiry=min(state.expiry, expires_at))
-    return state, (Link(message_id, live.user_message_id, live.ending.bids),)
+    return state, (Link(message_id, live.user_message_id, live.ending),)
 
 
 def _trim(state: State, message_id: str) -> tuple[State, tuple[Output, ...]]:
@@ -268,7 +273,7 @@ def _trim(state: State, message_id: str) -> tuple[State, tuple[Output, ...]]:
     if cached is None:
         return state, ()
     if any(holder == message_id for holder, _ in state.held):
-        kept = Cached(cached.user_message_id, cached.bids, cached.expires_at, trimmed=True)
+        kept = _with(cached, trimmed=True)
         return _with(state, cache={**state.cache, message_id: kept}), ()
     return _with(state, cache=_without(state.cache, message_id)), (Drop(message_id, cached.bids, "trimmed"),)
 
@@ -296,7 +301,7 @@ def _expire(state: State, at: float) -> tuple[State, tuple[Output, ...]]:
             continue
         drops.append(Drop(message_id, loose, "expired"))
         if kept := tuple(bid for bid in cached.bids if bid not in loose):
-            cache[message_id] = Cached(cached.user_message_id, kept, cached.expires_at, cached.trimmed)
+            cache[message_id] = _with(cached, fill=_with(cached.fill, bids=kept))
     return _with(state, cache=cache, expiry=expiry), tuple(drops)
 
 

@@ -25,8 +25,16 @@ from .history import History
 from .journal import Journal
 from .link import ServerLink
 from .log import logger
-from .message import Message
-from .options import ConsentProvider, Options, Regulatory, known_user_event, mutable, placement_code
+from .message import Message, is_sendable
+from .options import (
+    ConsentProvider,
+    Options,
+    Regulatory,
+    known_message_id,
+    known_user_event,
+    mutable,
+    placement_code,
+)
 from .outlet import DebugCallback, EventCallback, Outlet
 from .pacer import Pacer
 from .pacing import AnyRule
@@ -53,6 +61,7 @@ from .preload import PacedTurn, Submitted
 from .source import Feed
 from .stream import Stream
 from .trace import DebugEvent, PreloadStep
+from .typing import Host
 
 __all__ = ["Session"]
 
@@ -85,6 +94,8 @@ class Session:
         self._client, self._scheduler, self._loop = client, scheduler, loop
         self._thread = threading.get_ident()
         self._destroyed = False
+        # Without ads there is nothing that belongs to a loop: any thread may use it, one at a time.
+        self._lock = threading.RLock() if client is None else None
 
         self._history = History(wire.encode_message)
         self._outlet = Outlet(options.conversation_id, scheduler, on_event, on_debug_event)
@@ -192,6 +203,8 @@ class Session:
             SessionDestroyedError: After `destroy`.
 
         """
+        if payload is not None and not isinstance(payload, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InvalidOptionError("payload", f"<{type(payload).__name__}>", "give a dict, or None")
         self._mutate("send_user_event", self._user_event, known_user_event(name), payload, placement_code(code))
 
     # --- out ---
@@ -220,7 +233,7 @@ class Session:
         `message_id` set. It completes when the message is trimmed from the history (30 messages) or the session ends.
         At most 256 events are kept to be replayed.
         """
-        return self._journal.events(message_id, self._scheduler)
+        return self._journal.events(known_message_id(message_id), self._scheduler)
 
     def outcome(self, message_id: str) -> Stream[Outcome]:
         """
@@ -230,7 +243,7 @@ class Session:
         its `skip_code`: `track_only`, `unlinked` (no preload can reach this message any more), `superseded` (by a newer
         user message), `session_disabled`, `session_destroyed`.
         """
-        return self._journal.outcome(message_id, self._scheduler)
+        return self._journal.outcome(known_message_id(message_id), self._scheduler)
 
     @property
     def session_id(self) -> str | None:
@@ -271,24 +284,48 @@ class Session:
             WrongThreadError: Away from the session's loop.
 
         """
-        if threading.get_ident() != self._thread:
+        if self._loop is not None and threading.get_ident() != self._thread:
             raise WrongThreadError("create_ad")
         if self._destroyed:
             raise SessionDestroyedError("create_ad")
-        if not isinstance(message_id, str) or not message_id.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidOptionError("message_id", message_id, "give the id of an assistant message")
-        if theme is not None and not isinstance(theme, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if theme is not None and not (isinstance(theme, str) and is_sendable(theme)):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidOptionError("theme", theme, "give a text, or None")
-        key = (message_id, placement_code(code))
+        key = (known_message_id(message_id), placement_code(code))
         if (known := self._ads.get(key)) is not None:
             return known
         server, sdk = self._link.options.ad_server_url, self._link.options.sdk.name
-        ad = self._ads[key] = Ad(message_id, code, theme, server=server, sdk=sdk, on_destroy=self._release)
+        ad = self._ads[key] = Ad(
+            message_id,
+            code,
+            theme,
+            server=server,
+            sdk=sdk,
+            outlet=self._outlet,
+            scheduler=self._scheduler,
+            emit=self._emit,
+            on_destroy=self._release,
+        )
         with self._outlet.door:
             self._outlet.debug("Ad: mount", messageId=message_id, code=code, theme=theme)
             self._feed(Held(message_id, code, self._outlet.now()))
-            if (bid := find(self._state, message_id, code)) is not None:
-                ad.resolve(bid)
+            if (found := find(self._state, message_id, code)) is not None:
+                bid, cached = found
+                ad.resolve(bid, cached.user_message_id, cached.fill.messages)
+        return ad
+
+    def render(self, *, message_id: str, element: Host, code: str = "inlineAd", theme: str | None = None) -> Ad:
+        """
+        `create_ad` and `mount` in one call.
+
+        Raises:
+            AdAlreadyMountedError: When the ad of this message and placement is mounted already.
+            InvalidOptionError: As `create_ad` and `mount` do.
+            SessionDestroyedError: After `destroy`.
+            WrongThreadError: Away from the session's loop.
+
+        """
+        ad = self.create_ad(message_id, code, theme)
+        ad.mount(element)
         return ad
 
     def _release(self, ad: Ad) -> None:
@@ -323,11 +360,13 @@ class Session:
             self.destroy()
             return
         door = self._outlet.door
-        if flush_timeout > 0:
-            await self._link.flush(flush_timeout)
-        if door.tasks:
-            await asyncio.wait(door.tasks, timeout=max(flush_timeout, CALLBACK_GRACE_S))
-        self.destroy()
+        try:
+            if flush_timeout > 0:
+                await self._link.flush(flush_timeout)
+            if door.tasks:
+                await asyncio.wait(door.tasks, timeout=max(flush_timeout, CALLBACK_GRACE_S))
+        finally:  # whoever cancels the wait wants it closed all the more
+            self.destroy()
         if door.tasks:
             await asyncio.wait(door.tasks, timeout=CALLBACK_GRACE_S)
         if self._client is not None and self._loop is not None:
@@ -390,7 +429,9 @@ class Session:
             self._feed(Replied(message.id, at))
         if trimmed is not None:
             self._feed(Trimmed(trimmed, at))
-            self._outlet.door.publish(self._journal.forget, trimmed)
+            live = self._state.live
+            pending = live is not None and live.ending is None and live.user_message_id == trimmed
+            self._outlet.door.publish(self._journal.await_outcome if pending else self._journal.forget, trimmed)
 
     def _submit(self, submitted: Submitted) -> None:
         message_id = self._newest = submitted.message.id
@@ -398,7 +439,8 @@ class Session:
             self._outlet.step("coalesced", self._unsent, by=message_id)
             self._unsent = None
         self._feed(Asked(message_id, submitted.at))
-        if self._users is not None:  # also when disabled: a newer message still lets the request in flight go
+        if self._users is not None and self._client is not None:
+            # Also when disabled: a newer message still lets the request in flight go.
             self._users.on_next(submitted)
         if self._link.disabled:
             self._outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
@@ -439,11 +481,11 @@ class Session:
         with self._outlet.door:
             for output in outputs:
                 match output:
-                    case Link(message_id=message_id, bids=bids):
+                    case Link(message_id=message_id, user_message_id=user_message_id, fill=fill):
                         self._outlet.debug("Session: bid-assigned", messageId=message_id)
-                        for bid in bids:
+                        for bid in fill.bids:
                             if (ad := self._ads.get((message_id, bid.code))) is not None:
-                                ad.resolve(bid)
+                                ad.resolve(bid, user_message_id, fill.messages)
                     case Emit(event=event):
                         if event.message_id is None:
                             self._outlet.debug("Session: no-last-message", userMessageId=event.user_message_id)
@@ -482,8 +524,10 @@ class Session:
         self._outlet.debug("Session: options-updated", fields=sorted(changes))
 
     def _user_event(self, name: str, payload: Mapping[str, Any] | None, code: str) -> None:
-        del payload  # for the frames of mounted ads: there are none yet
         self._outlet.debug("Session: send-user-event", event=name, code=code)
+        for ad in tuple(self._ads.values()):
+            if ad.code == code:
+                ad.send_user_event(name, payload)
 
     def _refuse(self, error: Exception) -> None:
         """Report what came in through the inbox and cannot be taken: the kind of error, and nothing of the message."""
@@ -504,11 +548,15 @@ class Session:
             change(*args)
 
     def _on_loop(self, call: str, function: Callable[..., None], *args: Any) -> None:
-        if threading.get_ident() == self._thread:
+        if self._lock is not None:
+            with self._lock:
+                function(*args)
+        elif threading.get_ident() == self._thread:
             function(*args)
         elif self._loop is not None:
             try:
-                self._loop.call_soon_threadsafe(function, *args)
+                # A closure, because asyncio's debug log shows arguments.
+                self._loop.call_soon_threadsafe(lambda: function(*args))
             except RuntimeError:  # the loop is closed, and the session with it
                 raise SessionDestroyedError(call) from None
         else:

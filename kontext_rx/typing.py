@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from reactivex import Observable
 from reactivex.abc import SchedulerBase
 
-__all__ = ["BodyTooLargeError", "HttpRequest", "HttpResponse", "InstallIdStore", "Operator", "Scheduler", "Transport"]
+__all__ = [
+    "BodyTooLargeError",
+    "FrameMessage",
+    "Host",
+    "HttpRequest",
+    "HttpResponse",
+    "InstallIdStore",
+    "Operator",
+    "Scheduler",
+    "Transport",
+]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -58,6 +68,71 @@ class Transport(Protocol):
 
     def __call__(self, request: HttpRequest, /) -> Observable[HttpResponse]:
         """The request as a cold observable."""
+        ...
+
+
+class FrameMessage(msgspec.Struct, frozen=True):
+    """What a frame of an ad has posted; the host has checked the origin and the window it came from."""
+
+    data: object
+    source: Literal["inline", "modal"] = "inline"
+
+
+class Host(Protocol):
+    """
+    What an ad is mounted into: a slot that shows a frame, hands messages in and out, and opens what is clicked.
+
+    An `Ad` calls it on the session's loop, in order, and not after `release`. No call may block; what one raises is
+    reported and costs nothing else.
+    """
+
+    @property
+    def messages(self) -> Observable[FrameMessage]:
+        """What the inline frame and the modal post, from the exact origin of the ad server only; on the loop."""
+        ...
+
+    def load(self, url: str) -> None:
+        """Load *url* in the inline frame: hidden, no border, transparent, full width, height 0."""
+        ...
+
+    def post(self, message: dict[str, Any]) -> None:
+        """Post *message* into the inline frame, to the ad server's origin and no other."""
+        ...
+
+    def show(self) -> None:
+        """Make the inline frame visible."""
+        ...
+
+    def hide(self) -> None:
+        """Hide the inline frame; it keeps its height."""
+        ...
+
+    def resize(self, height: float) -> None:
+        """Give the inline frame *height* CSS pixels."""
+        ...
+
+    def style(self, container: dict[str, str], iframe: dict[str, str]) -> None:
+        """Apply CSS properties to the slot and to the inline frame."""
+        ...
+
+    def open_modal(self, url: str) -> None:
+        """Load *url* in a frame that covers everything, hidden until it is revealed."""
+        ...
+
+    def reveal_modal(self) -> None:
+        """Show the modal."""
+        ...
+
+    def close_modal(self) -> None:
+        """Remove the modal."""
+        ...
+
+    def open_link(self, url: str, target: Literal["browser", "in-app"]) -> None:
+        """Take the user to *url*, if it is safe to."""
+        ...
+
+    def release(self) -> None:
+        """Remove the frames; the slot is free for another ad."""
         ...
 
 

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias, TypeGuard, cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -389,6 +389,8 @@ class Fill(msgspec.Struct, frozen=True):
 
     bids: tuple[Bid, ...]
     session_id: str
+    messages: tuple[Message, ...] = ()
+    """What was sent with the request: the creative was made for it."""
 
 
 class Skip(msgspec.Struct, frozen=True):
@@ -396,6 +398,8 @@ class Skip(msgspec.Struct, frozen=True):
 
     skip_code: str
     session_id: str | None = None
+    note: str = "ad-generation-skipped"
+    """The name under which it is recorded."""
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -421,6 +425,10 @@ class InitAnswer(msgspec.Struct, frozen=True):
     report_debug: bool = False
 
 
+LONGEST_TIMEOUT_MS: Final = 3_600_000
+"""Milliseconds; a `preloadTimeout` beyond an hour is no timeout and counts as absent. Source: ours."""
+
+
 class UndecodableError(Exception):
     """A 2xx whose body is not what it should be."""
 
@@ -428,11 +436,11 @@ class UndecodableError(Exception):
 def judge_preload(status: int, body: bytes, enabled: tuple[str, ...]) -> PreloadAnswer:
     """What a `/preload` answer means; *enabled* are the placements an ad is wanted for. It never raises."""
     if status == NO_CONTENT:
-        return Skip("unfilled_bid")
+        return Skip("unfilled_bid", note="no-content")
     if not 200 <= status < 300:
         return Failed(f"HTTP {status}", "request_failed", status=status)
     if not body.strip():
-        return Skip("unfilled_bid")
+        return Skip("unfilled_bid", note="no-content")
     try:
         answer = _object(body)
         session_id = _uuid(answer.get("sessionId"), "sessionId", required=False)
@@ -450,7 +458,7 @@ def judge_preload(status: int, body: bytes, enabled: tuple[str, ...]) -> Preload
         return Skip(skip_code if isinstance(skip_code, str) and skip_code else "unknown", session_id)
     wanted = {bid.code: bid for bid in reversed(bids) if bid.code in enabled}  # reversed: the first of a code stays
     kept = tuple(bid for bid in bids if wanted.get(bid.code) is bid)
-    return Fill(kept, session_id) if kept else Skip("unfilled_bid", session_id)
+    return Fill(kept, session_id) if kept else Skip("unfilled_bid", session_id, "no-bids-for-placement-codes")
 
 
 def lost(why: str) -> Failed:
@@ -466,20 +474,28 @@ def judge_init(status: int, body: bytes) -> InitAnswer | None:
     timeout = answer.get("preloadTimeout")
     return InitAnswer(
         enabled=_flag(answer.get("enabled"), default=True),
-        preload_timeout_ms=int(timeout) if _is_whole(timeout) and 0 < timeout < 2**53 else None,
+        preload_timeout_ms=int(timeout) if _is_whole(timeout) and 0 < timeout <= LONGEST_TIMEOUT_MS else None,
         report_errors=_flag(answer.get("reportErrors"), default=True),
         report_debug=_flag(answer.get("reportDebug"), default=False),
     )
 
 
 def _object(body: bytes) -> dict[str, Any]:
+    answer: object
     try:
-        answer: object = msgspec.json.decode(body)
+        answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UndecodableError(str(error) or type(error).__name__) from None
+        try:  # a number beyond every float, half an emoji: one bad value must not cost the answer
+            answer = json.loads(body, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            raise UndecodableError(str(error) or type(error).__name__) from None
     if not isinstance(answer, dict):
         raise UndecodableError("the answer is not a JSON object")
     return cast(dict[str, Any], answer)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _bids(given: object) -> list[Bid]:
@@ -543,7 +559,7 @@ def retry_after_s(headers: Mapping[str, str], now: dt.datetime) -> float | None:
     from email.utils import parsedate_to_datetime
 
     value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", value):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - now).total_seconds())
@@ -558,6 +574,36 @@ def frame_url(server: str, bid_id: str, *, code: str, message_id: str, sdk: str,
     """The address of an inline frame; every value is percent-encoded, the theme only there when set."""
     query = f"code={quote(code, safe='')}&messageId={quote(message_id, safe='')}&sdk={quote(sdk, safe='')}"
     return f"{server}/api/frame/{bid_id.lower()}?{query}" + (f"&theme={quote(theme, safe='')}" if theme else "")
+
+
+def modal_url(server: str, bid_id: str, *, code: str, message_id: str, sdk: str, theme: str | None) -> str:
+    """The address of an ad's modal, without parameters of the component."""
+    inline = frame_url(server, bid_id, code=code, message_id=message_id, sdk=sdk, theme=theme)
+    return inline.replace("/api/frame/", "/api/modal/", 1)
+
+
+def update_data(
+    messages: Iterable[Message], *, code: str, message_id: str, sdk: str, theme: str | None
+) -> dict[str, Any]:
+    """The data of `update-iframe`: what a frame is told when it is there."""
+    return {
+        "code": code,
+        "sdk": sdk,
+        "messageId": message_id,
+        "otherParams": {"theme": theme} if theme else {},
+        "messages": [
+            {"id": one.id, "role": one.role, "content": one.content, "createdAt": timestamp(one.created_at)}
+            for one in messages
+        ],
+    }
+
+
+def canonical_origin(address: str) -> str:
+    """Scheme and host in lower case, and the port unless it is the scheme's own: what a browser calls the origin."""
+    parts = urlsplit(address)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    default = {"http": 80, "https": 443}.get(parts.scheme.lower())
+    return f"{parts.scheme.lower()}://{host}" + (f":{parts.port}" if parts.port not in (None, default) else "")
 
 
 def click_url(server: str, url: str) -> str:

@@ -401,12 +401,14 @@ async def test_closing_a_client_aborts_what_is_in_flight_and_may_be_done_twice(w
     """Nothing is left on the wire."""
     client = Client()
     wire.say.append(nothing)
-    client.transport(post(wire.url)).subscribe()
+    came: list[object] = []
+    client.transport(post(wire.url)).subscribe(came.append, came.append, lambda: came.append("completed"))
     async with asyncio.timeout(5):
         await wire.arrived.wait()
         await client.aclose()
         await wire.left.wait()
         await client.aclose()
+    assert came == []
 
 
 async def test_a_session_of_the_app_s_own_is_used_and_never_closed(wire: Wire) -> None:

@@ -1,6 +1,7 @@
 """`create_session`: every option that cannot be used says so at the call, and what to give instead."""
 
 import asyncio
+import pickle
 import threading
 from typing import Any
 
@@ -8,7 +9,15 @@ import pytest
 from reactivex.scheduler import VirtualTimeScheduler
 
 import kontext_rx as kx
-from kontext_rx import Client, InvalidOptionError, KontextError, Message, create_session
+from kontext_rx import (
+    Client,
+    InvalidOptionError,
+    KontextError,
+    Message,
+    SessionDestroyedError,
+    WrongThreadError,
+    create_session,
+)
 from kontext_rx.adserver import AdServer
 from kontext_rx.client import shared_client
 from kontext_rx.testing import VirtualAdServer, VirtualClock, virtual_session
@@ -271,3 +280,18 @@ def test_each_session_is_counted_by_its_client_until_it_ends(server: VirtualAdSe
         session.destroy()
         session.destroy()
         assert client.sessions == left
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SessionDestroyedError("add_message"), "add_message: this session was destroyed; create a new one"),
+        (WrongThreadError("create_ad"), "create_ad belongs on the session's event loop: use loop.call_soon_threadsafe"),
+    ],
+)
+def test_a_call_at_the_wrong_time_or_place_is_named_with_what_to_do(error: Any, said: str) -> None:
+    """And the error survives a trip to another process (#18, #55)."""
+    assert str(error).startswith(said)
+    assert isinstance(error, KontextError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.call) == (type(error), str(error), error.call)

@@ -321,6 +321,7 @@ def test_a_preload_is_a_post_with_its_headers(server: VirtualAdServer) -> None:
     watched.session.add_message(Message.user("u2", "Hi"), track_only=True)
     watched.clock.advance(1)
     assert [request.url for request in server.preloads] == ["https://ads.test/preload"] * 2
+    assert [request.message_ids for request in server.preloads] == [["u1"], ["u1", "u2"]]
     assert [request.headers for request in server.preloads] == [
         {
             "Content-Type": "application/json",
@@ -329,6 +330,32 @@ def test_a_preload_is_a_post_with_its_headers(server: VirtualAdServer) -> None:
         }
         for flag in ("0", "1")
     ]
+
+
+def test_a_turn_that_is_only_tracked_fills_nothing(server: VirtualAdServer) -> None:
+    """In silence; what comes to nothing is told as ever (P-003, P-046, S-043, S-044, #21)."""
+    server.plan("/preload", fill(), no_fill("ads_disabled"), status(500))
+    watched = watch(server)
+    for number in range(3):
+        watched.session.add_message(Message.user(f"u{number}", "Hi"), track_only=True)
+        watched.clock.advance(1)
+    assert words(watched) == ["ads_disabled", "request_failed"]
+    assert watched.settled("u0") == "track_only"
+    assert watched.session.session_id == SESSION_ID
+
+
+@pytest.mark.parametrize(("system", "sent"), [("Linux", "linux"), ("Darwin", "macos"), ("Windows", "windows")])
+def test_without_a_context_the_process_tells_its_own_system(
+    server: VirtualAdServer, monkeypatch: pytest.MonkeyPatch, system: str, sent: str
+) -> None:
+    """In the wire's words (W-024, #73)."""
+    from kontext_rx import link
+
+    monkeypatch.setattr("platform.system", lambda: system)
+    link._process_device.cache_clear()
+    ask(watch(server))
+    link._process_device.cache_clear()
+    assert server.preloads[0].body["device"]["os"]["name"] == sent
 
 
 def test_the_server_s_session_is_told_once_it_is_known(server: VirtualAdServer) -> None:
@@ -373,8 +400,8 @@ def test_consent_is_asked_anew_for_every_preload(server: VirtualAdServer) -> Non
 @pytest.mark.reports
 @pytest.mark.parametrize(
     "consent",
-    [lambda: 1 / 0, lambda: {"IABTCF_TCString": "CPx"}, lambda: "CPx", lambda: 5],
-    ids=["raises", "unknown keys", "a text", "a number"],
+    [lambda: 1 / 0, lambda: "CPx", lambda: 5],
+    ids=["raises", "a text", "a number"],
 )
 def test_a_consent_source_that_fails_costs_no_preload(server: VirtualAdServer, consent: Any) -> None:
     """It counts as no values, and the app is told (T-003, T-009)."""
@@ -385,6 +412,13 @@ def test_a_consent_source_that_fails_costs_no_preload(server: VirtualAdServer, c
     (told,) = [event for event in watched.debug if event.name == "Session: callback-error"]
     assert told.data is not None
     assert told.data["where"] == "consent"
+
+
+def test_consent_may_come_with_the_iab_s_own_keys(server: VirtualAdServer) -> None:
+    """As a consent platform stores them, and with others beside (T-010)."""
+    watched = watch(server, consent=lambda: {"IABTCF_gdprApplies": "1", "IABTCF_TCString": "CPx", "IABTCF_CmpSdkID": 7})
+    ask(watched)
+    assert server.preloads[0].body["regulatory"] == {"gdpr": 1, "gdprConsent": "CPx"}
 
 
 @pytest.mark.parametrize("text", [5, b"CPx", "\ud800"])
@@ -400,10 +434,10 @@ def test_a_consent_string_that_is_none_costs_no_preload(server: VirtualAdServer,
 
 OUTCOMES: list[tuple[str, list[Answer], list[str], str | None]] = [
     ("P-020", [fill()], ["ad.filled"], "Preload: ad-generation-success"),
-    ("P-023", [fill("sidebar")], ["unfilled_bid"], "Preload: ad-generation-skipped"),
+    ("P-023", [fill("sidebar")], ["unfilled_bid"], "Preload: no-bids-for-placement-codes"),
     ("P-025", [no_fill("ads_disabled")], ["ads_disabled"], "Preload: ad-generation-skipped"),
-    ("P-034", [status(204)], ["unfilled_bid"], "Preload: ad-generation-skipped"),
-    ("P-038", [text(b"")], ["unfilled_bid"], "Preload: ad-generation-skipped"),
+    ("P-034", [status(204)], ["unfilled_bid"], "Preload: no-content"),
+    ("P-038", [text(b"")], ["unfilled_bid"], "Preload: no-content"),
     ("P-032", [failure("rate_limited")], ["rate_limited"], "Preload: ad-generation-error"),
     ("P-035", [status(503)], ["request_failed"], "Preload: ad-generation-error"),
     ("P-037", [text(b"<html>")], ["request_failed"], "Preload: error-preloading-ads"),

@@ -35,6 +35,11 @@ def fill(*bids: Bid) -> Fill:
     return Fill(bids or (bid(1),), "session")
 
 
+def bid_of(state: State, message_id: str, code: str) -> Bid | None:
+    found = find(state, message_id, code)
+    return found[0] if found else None
+
+
 def play(*inputs: Input, ad_ttl: float | None = None) -> tuple[State, list[Output]]:
     state, outputs = State(ad_ttl=ad_ttl), []
     for one in inputs:
@@ -60,7 +65,7 @@ def test_an_answer_before_the_reply_waits_for_it() -> None:
     assert isinstance(copy, Tell)
     assert (told.event.message_id, told.event.user_message_id, told.event.at) == (None, "u1", 1)
     assert (copy.event.message_id, copy.event.user_message_id, copy.event.at) == ("a1", "u1", 1)
-    assert find(state, "a1", "inlineAd") == bid(1)
+    assert bid_of(state, "a1", "inlineAd") == bid(1)
 
 
 def test_a_reply_before_the_answer_is_linked_when_it_comes() -> None:
@@ -141,9 +146,9 @@ def test_all_bids_of_an_answer_go_to_the_same_reply() -> None:
     events = [output.event for output in outputs if isinstance(output, Emit)]
     assert [event.code for event in events] == ["sidebar", "inlineAd"]
     assert all(isinstance(event, Filled) for event in events)
-    assert find(state, "a", "inlineAd") == bids[1]
-    assert find(state, "a", "banner") is None
-    assert find(state, "u", "inlineAd") is None
+    assert bid_of(state, "a", "inlineAd") == bids[1]
+    assert bid_of(state, "a", "banner") is None
+    assert bid_of(state, "u", "inlineAd") is None
 
 
 LINKED = (Asked("u", 0), Replied("a", 1), Answered("u", fill(), 2))
@@ -152,38 +157,38 @@ LINKED = (Asked("u", 0), Replied("a", 1), Answered("u", fill(), 2))
 def test_a_trimmed_message_takes_its_ad_along() -> None:
     """(S-023)"""
     state, outputs = play(*LINKED, Trimmed("a", 3))
-    assert find(state, "a", "inlineAd") is None
+    assert bid_of(state, "a", "inlineAd") is None
     assert outputs[-1] == Drop("a", (bid(1),), "trimmed")
 
 
 def test_a_held_ad_outlives_its_message_until_it_is_released() -> None:
     """(#15)"""
     state, _ = play(*LINKED, Held("a", "inlineAd", 3), Trimmed("a", 4))
-    assert find(state, "a", "inlineAd") == bid(1)
+    assert bid_of(state, "a", "inlineAd") == bid(1)
     state, outputs = step(state, Released("a", "inlineAd", 5))
-    assert find(state, "a", "inlineAd") is None
+    assert bid_of(state, "a", "inlineAd") is None
     assert outputs == (Drop("a", (bid(1),), "trimmed"),)
 
 
 def test_releasing_keeps_the_ad_of_a_message_that_is_kept() -> None:
     """Scrolled off and back on, it is shown again (#12)."""
     state, outputs = play(*LINKED, Held("a", "inlineAd", 3), Released("a", "inlineAd", 4))
-    assert find(state, "a", "inlineAd") == bid(1)
+    assert bid_of(state, "a", "inlineAd") == bid(1)
     assert not any(isinstance(output, Drop) for output in outputs)
 
 
 def test_an_ad_that_nobody_holds_expires() -> None:
     """Its time counts from the answer (#17)."""
     state, _ = play(*LINKED, Replied("later", 11.9), ad_ttl=10)
-    assert find(state, "a", "inlineAd") == bid(1)
+    assert bid_of(state, "a", "inlineAd") == bid(1)
     state, outputs = step(state, Replied("latest", 12.0))
-    assert find(state, "a", "inlineAd") is None
+    assert bid_of(state, "a", "inlineAd") is None
     assert outputs[0] == Drop("a", (bid(1),), "expired")
 
 
 def test_a_held_ad_expires_when_it_is_released() -> None:
     state, _ = play(*LINKED, Held("a", "inlineAd", 3), Replied("later", 100), ad_ttl=10)
-    assert find(state, "a", "inlineAd") == bid(1)
+    assert bid_of(state, "a", "inlineAd") == bid(1)
     state, outputs = step(state, Released("a", "inlineAd", 101))
     assert outputs == (Drop("a", (bid(1),), "expired"),)
 
@@ -198,8 +203,8 @@ def test_only_the_placement_that_is_held_is_kept() -> None:
         Replied("x", 50),
         ad_ttl=10,
     )
-    assert find(state, "a", "inlineAd") is None
-    assert find(state, "a", "sidebar") == bids[1]
+    assert bid_of(state, "a", "inlineAd") is None
+    assert bid_of(state, "a", "sidebar") == bids[1]
     assert [output.bids for output in outputs if isinstance(output, Drop)] == [(bids[0],)]
 
 
@@ -214,7 +219,7 @@ def test_a_fill_that_waited_too_long_for_its_reply_is_not_its_ad() -> None:
 
 def test_without_a_ttl_an_ad_stays() -> None:
     state, _ = play(*LINKED, Replied("later", 1e9))
-    assert find(state, "a", "inlineAd") == bid(1)
+    assert bid_of(state, "a", "inlineAd") == bid(1)
 
 
 endings = st.sampled_from([fill(), fill(bid(1), bid(2, "sidebar")), Skip("x"), Failed("m", "c"), Silent("track_only")])
@@ -332,4 +337,4 @@ def test_the_newest_question_and_the_next_reply_meet_whatever_came_before(events
         after, _ = step(state, Asked("new", 99))
         for one in order:
             after, _ = step(after, one)
-        assert find(after, "reply", "inlineAd") == bid(1)
+        assert bid_of(after, "reply", "inlineAd") == bid(1)

@@ -10,6 +10,7 @@ from watched import Watched
 
 from kontext_rx import Client, Message, create_session
 from kontext_rx.adserver import AdServer, answers
+from kontext_rx.adserver import Answer as ServerAnswer
 from kontext_rx.telemetry import AT_ONCE, TIMEOUT_S, WAITING, Telemetry
 from kontext_rx.testing import (
     SESSION_ID,
@@ -217,6 +218,7 @@ async def test_closing_a_session_with_a_flush_gets_its_last_report_out() -> None
             )
             await server.received("/init", ended="answered")
             server.script("/preload", answers.malformed())
+            server.script("/error", ServerAnswer(status=204, delay=0.1))
             session.add_message(Message.user("u1", "Hi"))
             outcome = await session.outcome("u1")
             assert outcome.name == "ad.error"

@@ -70,7 +70,9 @@ def test_of_two_bids_for_one_placement_the_first_counts() -> None:
 
 def test_a_placement_is_its_exact_code() -> None:
     """No case is folded (S-060)."""
-    assert judged(good({"bidId": ONE, "code": "InlineAd"})) == Skip("unfilled_bid", SESSION_ID)
+    assert judged(good({"bidId": ONE, "code": "InlineAd"})) == Skip(
+        "unfilled_bid", SESSION_ID, "no-bids-for-placement-codes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_keys_that_are_not_ours_are_ignored() -> None:
 )
 def test_no_usable_bid_is_an_unfilled_one_and_the_session_id_is_taken(body: object) -> None:
     """Absent, null, empty, or for other placements: one code for one situation (P-023, P-024, P-047, D-013, #24)."""
-    assert judged(body) == Skip("unfilled_bid", SESSION_ID)
+    assert judged(body) == Skip("unfilled_bid", SESSION_ID, "no-bids-for-placement-codes")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_a_skip_wins_over_bids() -> None:
 @pytest.mark.parametrize(("status", "body"), [(204, b""), (200, b""), (200, b" \r\n"), (201, b"\t")])
 def test_no_content_is_no_ad_and_no_failure(status: int, body: bytes) -> None:
     """A 204, and a 2xx without a body (P-034, P-038, #26)."""
-    assert judge_preload(status, body, ("inlineAd",)) == Skip("unfilled_bid")
+    assert judge_preload(status, body, ("inlineAd",)) == Skip("unfilled_bid", note="no-content")
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------
@@ -368,7 +370,7 @@ def test_only_a_real_boolean_flips_a_flag(flag: str, given: object) -> None:
 @pytest.mark.parametrize(
     ("given", "read"),
     [
-        (1, 1), (9000, 9000), (9000.0, 9000), (2**53 - 1, 2**53 - 1),
+        (1, 1), (9000, 9000), (9000.0, 9000), (3_600_000, 3_600_000), (3_600_001, None), (2**53 - 1, None),
         (0, None), (-1, None), (0.5, None), (9000.5, None), ("9000", None), (None, None), (True, None),
         ([9000], None), (1e300, None), (10**400, None),
     ],

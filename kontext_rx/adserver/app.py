@@ -240,7 +240,7 @@ def _address_problem(error: OSError | UnicodeError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
             return "the port is in use; give another, or 0 for any free one"
-        case errno.EADDRNOTAVAIL:
+        case errno.EADDRNOTAVAIL | None:  # from Python 3.13 on asyncio says it without a number
             return "the host is not an address of this machine; give one that is, such as 127.0.0.1"
         case errno.EACCES:
             return "the system does not allow it; give a port above 1023"

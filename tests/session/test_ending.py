@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 
@@ -109,6 +110,27 @@ class TestDisabled:
         assert session.create_ad("a1").iframe_url is None
         assert len(session.messages) == 2
         session.destroy()
+
+    def test_a_session_made_without_ads_may_be_used_from_any_thread(self) -> None:
+        """As apps do that run their script on a thread of its own each time."""
+        import kontext_rx as kx
+
+        session = kx.create_session(enabled=False)
+        words: list[NoFill] = []
+
+        def elsewhere() -> None:
+            session.outcome("u1").subscribe(lambda word: words.append(word) if isinstance(word, NoFill) else None)
+            session.add_message(user("u1", "x"))
+            session.create_ad("a1")
+            session.destroy()
+
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        (word,) = words
+        assert word.skip_code == "session_disabled"
+        assert word.at > 1.7e9
+        assert session.is_destroyed
 
 
 class TestDestroy:

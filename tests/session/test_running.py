@@ -179,6 +179,40 @@ async def test_async_callbacks_are_run_in_order(ads: AdServer) -> None:
     assert log == ["begin u0", "end u0", "begin u1", "end u1"]
 
 
+async def test_a_close_that_is_cancelled_closes_all_the_same(ads: AdServer) -> None:
+    """Whoever runs out of patience with a slow callback wants the session gone."""
+    started = asyncio.Event()
+
+    async def endless(event: AdEvent) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    session = open_session(ads, on_event=endless)
+    session.add_message(user("u1", "x"))
+    await started.wait()
+    closing = asyncio.create_task(session.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert session.is_destroyed
+
+
+def test_one_client_may_serve_one_loop_after_another() -> None:
+    """Its connections end with each loop, and it opens new ones."""
+    client = kx.Client()
+
+    async def once() -> str:
+        async with AdServer() as server:
+            session = open_session(server, client=client)
+            session.add_message(user("u1", "x"))
+            outcome = await session.outcome("u1")
+            session.destroy()
+            return outcome.name
+
+    assert [asyncio.run(once()) for _ in range(2)] == ["ad.filled"] * 2
+
+
 async def test_an_async_callback_may_close_the_session(ads: AdServer) -> None:
     closed = asyncio.Event()
 

@@ -7,7 +7,7 @@ import pytest
 from reactivex import operators as rxops
 from watched import Watched
 
-from kontext_rx import AdError, AdEvent, Filled, Message, NoFill, ops
+from kontext_rx import AdError, AdEvent, Filled, InvalidOptionError, Message, NoFill, ops
 from kontext_rx.testing import VirtualAdServer, failure, fill, json_answer, no_fill, silence, status, virtual_session
 
 user, assistant = Message.user, Message.assistant
@@ -122,6 +122,19 @@ class TestEvents:
         assert errors.count({"where": "events", "error": "ValueError"}) == 2
         assert errors.count({"where": "on_event", "error": "ValueError"}) == 2
         assert errors.count({"where": "for_message", "error": "ValueError"}) == 1
+
+    @pytest.mark.reports
+    def test_a_subscriber_that_asks_a_cancelled_future_hurts_nobody(self, watch: Callable[..., Watched]) -> None:
+        """`CancelledError` is no `Exception`; here it is one subscriber's mistake all the same."""
+
+        def cancelled(_: AdEvent) -> None:
+            raise asyncio.CancelledError
+
+        watched = watch(on_event=cancelled)
+        watched.session.add_message(user("u1", "x"))
+        watched.clock.advance(1)
+        assert [event.name for event in watched.events] == ["ad.filled"]
+        assert watched.settled("u1") == "ad.filled"
 
     def test_a_handler_that_feeds_the_session_is_safe(self, watched: Watched) -> None:
         """Everyone sees what follows after what caused it."""
@@ -263,15 +276,49 @@ class TestOutcome:
         }
         assert [name for name, *_ in watched.told] == ["ad.filled"]
 
-    def test_of_a_trimmed_message_is_unlinked_and_settles_who_waits(self, watched: Watched) -> None:
-        watched.server.plan("/preload", silence())
+    def test_of_a_trimmed_question_is_its_preload_s_word_as_long_as_one_can_come(self, watched: Watched) -> None:
+        """Thirty replies later its request is still out; only then is there nothing left to say."""
         words: list[object] = []
         watched.session.outcome("u1").subscribe(words.append)
         watched.session.add_message(user("u1", "x"))
         for number in range(30):
             watched.session.add_message(assistant(f"a{number}", "y"))
-        assert [word.skip_code for word in words if isinstance(word, NoFill)] == ["unlinked"]
+        assert words == []
+        watched.clock.advance(1)
+        assert [type(word).__name__ for word in words] == ["Filled"]
         assert watched.settled("u1") == "unlinked"
+
+    def test_of_a_trimmed_reply_is_unlinked(self, watched: Watched) -> None:
+        watched.session.add_message(user("u1", "x"))
+        watched.session.add_message(assistant("a1", "x"))
+        watched.clock.advance(1)
+        assert watched.settled("a1") == "ad.filled"
+        for number in range(30):
+            watched.session.add_message(assistant(f"more{number}", "y"))
+        assert watched.settled("a1") == "unlinked"
+
+    @pytest.mark.parametrize("end", ["superseded", "session_destroyed"])
+    def test_names_the_message_it_settles_by_its_role(self, watched: Watched, end: str) -> None:
+        """A question is a `user_message_id`, a reply a `message_id`, in every local word."""
+        watched.server.plan("/preload", silence())
+        words: dict[str, NoFill] = {}
+        for message_id in ("u1", "a1"):
+            watched.session.outcome(message_id).subscribe(lambda word, key=message_id: words.setdefault(key, word))
+        watched.session.add_message(user("u1", "x"))
+        watched.session.add_message(assistant("a1", "x"))
+        watched.clock.advance(0.1)
+        if end == "superseded":
+            watched.session.add_message(user("u2", "x"))
+        watched.session.destroy()
+        assert {key: word.skip_code for key, word in words.items()} == {"u1": end, "a1": end}
+        assert (words["u1"].message_id, words["u1"].user_message_id) == (None, "u1")
+        assert words["a1"].message_id == "a1"
+
+    @pytest.mark.parametrize("wrong", [5, None, b"x", "", " "])
+    def test_of_what_is_no_id_is_an_error_at_the_call(self, watched: Watched, wrong: object) -> None:
+        for ask in (watched.session.outcome, watched.session.for_message):
+            with pytest.raises(InvalidOptionError, match="message_id"):
+                ask(wrong)  # type: ignore[arg-type]
 
     def test_is_the_first_fill_where_there_are_several(self, watch: Callable[..., Watched]) -> None:
         watched = watch(enabled_placement_codes=["a", "b"])
@@ -302,6 +349,16 @@ async def _wait(stream: object) -> object:
 
 
 class TestAds:
+    def test_refuse_what_cannot_be_part_of_an_address(self, watched: Watched) -> None:
+        """At the call, and nothing half-made is left."""
+        for wrong in ({"theme": "\ud83d"}, {"theme": 5}, {"code": ""}, {"message_id": "\ud83d"}):
+            with pytest.raises(InvalidOptionError):
+                watched.session.create_ad(**{"message_id": "a1", **wrong})
+        watched.session.add_message(user("u1", "x"))
+        watched.session.add_message(assistant("a1", "y"))
+        watched.clock.advance(1)
+        assert watched.session.create_ad("a1").iframe_url is not None
+
     def test_resolve_by_themselves(self, watched: Watched) -> None:
         """Made before the message is there (S-071, A-001, A-007)."""
         ad = watched.session.create_ad("a1", theme="dark")
