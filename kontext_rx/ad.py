@@ -206,7 +206,7 @@ class Ad:
     # --- inside ---
 
     def _receive(self, message: FrameMessage) -> None:
-        self._take(message)
+        self._outlet.door.call(self._take, message, where="host")  # a defect of ours is not the host's
 
     def _take(self, given: protocol.Input) -> None:
         if self._frame is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias, cast
+from urllib.parse import quote
 
 import msgspec
 
@@ -304,9 +305,11 @@ def _open_modal(frame: Frame, state: FrameState, data: dict[str, Any]) -> Steppe
 
 
 def _encoded(params: dict[str, Any]) -> str:
-    from urllib.parse import quote
-
-    return quote(msgspec.json.encode(params).decode(), safe="")
+    try:
+        text = msgspec.json.encode(params).decode()
+    except (UnicodeEncodeError, RecursionError):  # half an emoji, or a hostile depth
+        text = "{}"
+    return quote(text, safe="")
 
 
 def _event(frame: Frame, data: dict[str, Any], at: float) -> AdEvent | None:

@@ -37,6 +37,14 @@ class Journal:
     Keyed by message id, so an event costs the same with one subscriber to one message as with thousands.
     """
 
+    __slots__ = (
+        "_closed",
+        "_door",
+        "_entries",
+        "_history",
+        "_now",
+    )
+
     def __init__(self, history: History[Any], door: Door, now: Callable[[], float]) -> None:
         self._history, self._door, self._now = history, door, now
         self._entries: dict[str, _Entry] = {}

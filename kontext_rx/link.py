@@ -40,6 +40,23 @@ class ServerLink:
     Nothing here raises into the session: what goes wrong is an ending, a debug event, a report.
     """
 
+    __slots__ = (
+        "_consent",
+        "_history",
+        "_init",
+        "_install_id",
+        "_on_disabled",
+        "_outlet",
+        "_reports_errors",
+        "_scheduler",
+        "_send",
+        "_telemetry",
+        "disabled",
+        "options",
+        "session_id",
+        "timeout_ms",
+    )
+
     def __init__(
         self,
         options: Options,

@@ -31,6 +31,19 @@ class Outlet:
     What nobody listens to is not even made.
     """
 
+    __slots__ = (
+        "_conversation_id",
+        "_debugs",
+        "_ended",
+        "_events",
+        "_on_debug",
+        "_on_event",
+        "_scheduler",
+        "_steps",
+        "door",
+        "forward",
+    )
+
     def __init__(
         self,
         conversation_id: str,

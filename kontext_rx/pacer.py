@@ -17,6 +17,17 @@ __all__ = ["Pacer"]
 class Pacer:
     """Folds the rule over the turns that are really sent; a turn it holds back is marked, not dropped."""
 
+    __slots__ = (
+        "_conversation_id",
+        "_history",
+        "_outlet",
+        "_passed",
+        "_rule",
+        "_seen",
+        "_state",
+        "_user_id",
+    )
+
     def __init__(
         self, rule: AnyRule | None, history: History[Any], outlet: Outlet, *, user_id: str, conversation_id: str
     ) -> None:

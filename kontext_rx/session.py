@@ -78,6 +78,28 @@ class Session:
     inside is raised into the app: it is an `AdError`, a debug event, a log line.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_ads",
+        "_client",
+        "_destroyed",
+        "_history",
+        "_inputs",
+        "_journal",
+        "_link",
+        "_lock",
+        "_loop",
+        "_newest",
+        "_outlet",
+        "_pacer",
+        "_pipeline",
+        "_scheduler",
+        "_state",
+        "_thread",
+        "_unsent",
+        "_users",
+    )
+
     def __init__(
         self,
         options: Options,

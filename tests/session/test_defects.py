@@ -38,8 +38,8 @@ def test_in_the_pairing(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_in_what_follows_from_it(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = watched.session
-    monkeypatch.setattr(session, "_emit", breaks_once(session._emit, lambda event: event.name == "ad.filled"))
+    emit = kontext_rx.Session._emit
+    monkeypatch.setattr(kontext_rx.Session, "_emit", breaks_once(emit, lambda _, event: event.name == "ad.filled"))
     _one_turn_is_lost_and_the_next_fills(watched)
 
 
