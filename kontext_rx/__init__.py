@@ -7,6 +7,7 @@ from .context import ClientContext, Screen
 from .create import create_session
 from .errors import (
     AdAlreadyMountedError,
+    AdDestroyedError,
     InvalidMessageError,
     InvalidOptionError,
     KontextError,
@@ -39,6 +40,7 @@ from .trace import DebugEvent, PreloadStep
 __all__ = [
     "Ad",
     "AdAlreadyMountedError",
+    "AdDestroyedError",
     "AdError",
     "AdEvent",
     "AdHeight",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
@@ -12,7 +12,7 @@ from reactivex.disposable import Disposable, SerialDisposable
 from . import frame as protocol
 from . import wire
 from .door import Relay
-from .errors import AdAlreadyMountedError, InvalidOptionError, SessionDestroyedError
+from .errors import AdAlreadyMountedError, AdDestroyedError, InvalidOptionError
 from .event import AdEvent
 from .frame import Frame, FrameState
 from .message import Message
@@ -22,6 +22,9 @@ from .typing import FrameMessage, Host
 from .wire import Bid
 
 __all__ = ["Ad", "AdState"]
+
+
+_HOST: Final = tuple(name for name in vars(Host) if not name.startswith("_"))
 
 
 class AdState(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +48,23 @@ class Ad:
     """
 
     __slots__ = (
-        "_emit", "_events", "_frame", "_host", "_listening", "_modal_timer", "_on_destroy", "_outlet", "_scheduler",
-        "_sdk", "_server", "_state", "_states", "_url", "code", "message_id", "theme",
+        "_code",
+        "_emit",
+        "_events",
+        "_frame",
+        "_host",
+        "_listening",
+        "_message_id",
+        "_modal_timer",
+        "_on_destroy",
+        "_outlet",
+        "_scheduler",
+        "_sdk",
+        "_server",
+        "_state",
+        "_states",
+        "_theme",
+        "_url",
     )  # fmt: skip
 
     def __init__(
@@ -62,9 +80,7 @@ class Ad:
         emit: Callable[[AdEvent], None],
         on_destroy: Callable[[Ad], None],
     ) -> None:
-        self.message_id = message_id
-        self.code = code
-        self.theme = theme
+        self._message_id, self._code, self._theme = message_id, code, theme
         self._server, self._sdk = server, sdk
         self._outlet, self._scheduler, self._emit = outlet, scheduler, emit
         self._on_destroy: Callable[[Ad], None] | None = on_destroy
@@ -82,6 +98,21 @@ class Ad:
         return f"<Ad {self.message_id!r} {self.code!r} {state}>"
 
     # --- reading ---
+
+    @property
+    def message_id(self) -> str:
+        """The assistant message that it belongs to."""
+        return self._message_id
+
+    @property
+    def code(self) -> str:
+        """The placement."""
+        return self._code
+
+    @property
+    def theme(self) -> str | None:
+        """What the creative is told of the page's look, such as `dark`."""
+        return self._theme
 
     @property
     def iframe_url(self) -> str | None:
@@ -139,17 +170,16 @@ class Ad:
         Raises:
             AdAlreadyMountedError: The second time.
             InvalidOptionError: When *element* is no host.
-            SessionDestroyedError: After the ad or its session was destroyed.
+            AdDestroyedError: After `destroy`, or the session's.
 
         """
         if self.is_destroyed:
-            raise SessionDestroyedError("mount")
+            raise AdDestroyedError(self.message_id, self.code)
         if self._host is not None:
             raise AdAlreadyMountedError(self.message_id, self.code)
-        if not all(hasattr(element, name) for name in ("messages", "load", "post", "release")):
-            raise InvalidOptionError(
-                "element", f"<{type(element).__name__}>", "give a host, of kontext_rx.hosts or your own"
-            )
+        if missing := [name for name in _HOST if not hasattr(element, name)]:
+            lacks = f"it lacks {', '.join(missing)}; give a host, such as those of kontext_rx.hosts"
+            raise InvalidOptionError("element", f"<{type(element).__name__}>", lacks)
         with self._outlet.door:
             self._host = element
             self._listening = element.messages.subscribe(self._receive)
@@ -173,7 +203,7 @@ class Ad:
             self._outlet.door.publish(self._complete, None)
             release(self)
 
-    def resolve(self, bid: Bid, user_message_id: str, messages: tuple[Message, ...]) -> None:
+    def _resolve(self, bid: Bid, user_message_id: str, messages: tuple[Message, ...]) -> None:
         """The session has a bid for it. Only the first counts."""
         if self._frame is not None or self.is_destroyed:
             return
@@ -198,7 +228,7 @@ class Ad:
             self._call(self._host.load, self._url)
         self._changed()
 
-    def send_user_event(self, name: str, payload: Mapping[str, Any] | None) -> None:
+    def _send_user_event(self, name: str, payload: Mapping[str, Any] | None) -> None:
         """Tell the frame what the user does, if there is one."""
         if self._host is not None and self._frame is not None:
             self._call(self._host.post, protocol.user_event(self.code, name, payload).message)

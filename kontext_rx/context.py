@@ -35,7 +35,7 @@ class Screen(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, name, round(size))  # CSS pixels times their ratio need not be whole
         if not _is_number(self.dpr) or not 0 < self.dpr < 1000:
             raise InvalidOptionError("screen.dpr", self.dpr, "give physical pixels a CSS pixel, more than 0")
-        if not isinstance(self.dark_mode, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.dark_mode, bool):
             raise InvalidOptionError("screen.dark_mode", self.dark_mode, "give True or False")
         if self.orientation not in (None, "portrait", "landscape"):
             raise InvalidOptionError("screen.orientation", self.orientation, "give 'portrait' or 'landscape'")
@@ -72,7 +72,7 @@ class ClientContext(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if name != "screen" and value is not None and not isinstance(value, str):
                 raise InvalidOptionError(f"context.{name}", value, "give a text, or leave it out")
-        if self.screen is not None and not isinstance(self.screen, Screen):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if self.screen is not None and not isinstance(self.screen, Screen):
             raise InvalidOptionError("context.screen", self.screen, "give a Screen, or leave it out")
         if self.hardware_type not in (None, *_HARDWARE):
             raise InvalidOptionError("context.hardware_type", self.hardware_type, f"give one of {', '.join(_HARDWARE)}")

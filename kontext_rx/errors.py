@@ -4,6 +4,7 @@ The mistakes an app can make, raised at the call that makes them.
     KontextError
     ├── SessionDestroyedError        a session was used after destroy()
     ├── AdAlreadyMountedError        an ad was mounted a second time
+    ├── AdDestroyedError             an ad was mounted after it was destroyed
     ├── WrongThreadError             create_ad() or render() away from the session's loop
     ├── InvalidMessageError          (also a ValueError) a message that cannot be fed
     └── InvalidOptionError           (also a ValueError) an option that cannot be used
@@ -16,6 +17,7 @@ from typing import Any
 
 __all__ = [
     "AdAlreadyMountedError",
+    "AdDestroyedError",
     "InvalidMessageError",
     "InvalidOptionError",
     "KontextError",
@@ -51,6 +53,17 @@ class AdAlreadyMountedError(KontextError):
             f"the ad of message {self.message_id!r} in {self.code!r} is mounted already: "
             "destroy() it, and mount the one that create_ad() gives then"
         )
+
+
+class AdDestroyedError(KontextError):
+    """An ad was asked to show itself after it was destroyed."""
+
+    def __init__(self, message_id: str, code: str) -> None:
+        super().__init__(message_id, code)
+        self.message_id, self.code = message_id, code
+
+    def __str__(self) -> str:
+        return f"the ad of message {self.message_id!r} in {self.code!r} was destroyed: create_ad() gives a new one"
 
 
 class WrongThreadError(KontextError):

@@ -14,6 +14,7 @@ from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import Disposable
 
 from . import wire
+from .event import AdError
 from .exchange import Lost, Retry, exchange
 from .history import History
 from .log import logger
@@ -264,8 +265,13 @@ class ServerLink:
 
     # --- /error and /debug ---
 
-    def _post_error(self, error: str, stack: str | None) -> None:
-        self._post("error", wire.error_body(self.options, self._install_id, error, stack))
+    def report_frame(self, error: AdError) -> None:
+        """Report a failure of an ad on the page."""
+        if self._reports_errors:
+            self._post_error(error.message, error.err_code, error.bid_id)
+
+    def _post_error(self, error: str, stack: str | None, bid_id: str | None = None) -> None:
+        self._post("error", wire.error_body(self.options, self._install_id, error, stack, bid_id))
 
     def _post_debug(self, event: DebugEvent) -> None:
         self._post("debug", wire.debug_body(self.options, self._install_id, event.name, event.data, self.session_id))

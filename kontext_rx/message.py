@@ -49,19 +49,19 @@ class Message(msgspec.Struct, frozen=True):
     """When it was created, with a time zone; now (UTC) when left out. Sent in UTC, cut to milliseconds."""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.id, str) or not self.id.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.id, str) or not self.id.strip():
             raise InvalidMessageError("id", self.id, "give a text that is unique in the conversation and not blank")
         if not is_sendable(self.id):
             raise InvalidMessageError("id", self.id, "leave lone surrogates out: an id is part of an address")
         if self.role not in ("user", "assistant"):
             raise InvalidMessageError("role", self.role, "give 'user' or 'assistant', and leave other roles out")
-        if not isinstance(self.content, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.content, str):
             raise InvalidMessageError(
                 "content",
                 type(self.content).__name__,
                 "give the visible text as a str (join the parts of a rich message)",
             )
-        if not isinstance(self.created_at, dt.datetime) or self.created_at.utcoffset() is None:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(self.created_at, dt.datetime) or self.created_at.utcoffset() is None:
             raise InvalidMessageError(
                 "created_at", self.created_at, "give a datetime with a time zone, such as datetime.now(timezone.utc)"
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,6 +24,9 @@ DEFAULT_PLACEMENT: Final = "inlineAd"
 
 DEFAULT_SERVER: Final = "https://server.megabrain.co"
 """The production ad server. Source: the official SDKs."""
+
+DEFAULT_TTL_S: Final = 3600.0
+"""Seconds an ad that nobody shows is kept. Source: ours."""
 
 USER_EVENTS: Final = ("user.typing.started",)
 """What may be told to a mounted ad. Source: the official SDKs; the set is closed."""
@@ -115,7 +120,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     advertising_id: str | None = None
     vendor_id: str | None = None
     context: ClientContext | None = None
-    ad_ttl: float | None = 3600.0
+    ad_ttl: float | None = DEFAULT_TTL_S
 
     def __repr__(self) -> str:  # tokens, user ids and addresses stay out of logs and tracebacks
         return f"Options(conversation_id={self.conversation_id!r}, ad_server_url={self.ad_server_url!r})"
@@ -131,6 +136,38 @@ IMMUTABLE: Final = (
 )  # fmt: skip
 
 S = TypeVar("S", bound=msgspec.Struct)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def refuse_unknown(wanted: Callable[[str], InvalidOptionError]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function raise *wanted* for a keyword that it does not take; to a type checker it stays what it is."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        known = frozenset(inspect.signature(function).parameters)
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for name in kwargs:
+                if name not in known:
+                    raise wanted(name)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def no_such_option(name: str) -> InvalidOptionError:
+    """The error for an option that `create_session` does not take."""
+    return InvalidOptionError(name, "...", "there is no such option; see the signature of create_session")
+
+
+def not_mutable(name: str) -> InvalidOptionError:
+    """The error for an option that `update_options` does not take."""
+    if name in IMMUTABLE:
+        return InvalidOptionError(name, "...", "it is fixed for a session's life; create a new session to change it")
+    return InvalidOptionError(name, "...", f"there is no such option; the mutable ones are {', '.join(MUTABLE)}")
 
 
 def checked(*, enabled: bool, app: object, sdk: object, default_sdk: Sdk, default_app: App, **given: object) -> Options:
@@ -160,14 +197,8 @@ def mutable(**given: object) -> dict[str, Any]:
                 fields[name] = _struct(name, value, ClientContext)
             case "variant_id" | "user_email" | "advertising_id" | "vendor_id":
                 fields[name] = _text(name, value)
-            case _ if name in IMMUTABLE:
-                raise InvalidOptionError(
-                    name, "...", "it is fixed for a session's life; create a new session to change it"
-                )
             case _:
-                raise InvalidOptionError(
-                    name, "...", f"there is no such option; the mutable ones are {', '.join(MUTABLE)}"
-                )
+                raise not_mutable(name)
     return fields
 
 
@@ -219,6 +250,9 @@ def placement_code(given: object) -> str:
 def _identity(name: str, given: object, *, required: bool) -> str:
     if given is None and not required:
         return ""
+    if given is None:
+        issued = "the token issued by Kontext" if name == "publisher_token" else "a text"
+        raise InvalidOptionError(name, None, f"give {issued}, or enabled=False for a session without ads")
     if not isinstance(given, str):
         # The value is not shown: it may be a token given in the wrong shape.
         raise InvalidOptionError(name, f"<{type(given).__name__}>", "give a text")

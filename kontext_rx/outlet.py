@@ -10,6 +10,7 @@ from reactivex.abc import SchedulerBase
 
 from .door import Callback, Door, Relay
 from .event import AdEvent
+from .history import History
 from .journal import Journal
 from .log import STDLIB, logger
 from .pairing import Settle, Tell
@@ -42,18 +43,22 @@ class Outlet:
         "_steps",
         "door",
         "forward",
+        "journal",
     )
 
     def __init__(
         self,
         conversation_id: str,
         scheduler: SchedulerBase,
+        history: History[Any],
         on_event: EventCallback | None,
         on_debug_event: DebugCallback | None,
     ) -> None:
         self.door = Door(self.report)
         self.forward: Callable[[DebugEvent], None] | None = None
         """Where debug events go besides, once the server has asked for them."""
+        self.journal = Journal(history, self.door, self.now)
+        """What was told about each message."""
         self._conversation_id = conversation_id
         self._scheduler = scheduler
         self._on_event = None if on_event is None else Callback(self.door, on_event, "on_event")
@@ -69,21 +74,27 @@ class Outlet:
 
     # --- telling ---
 
-    def emit(self, event: AdEvent, journal: Journal) -> None:
+    def emit(self, event: AdEvent) -> None:
         """Tell everyone of an ad event."""
-        self.door.publish(self._deliver, (event, journal))
+        self.door.publish(self._deliver, event)
 
-    def _deliver(self, told: tuple[AdEvent, Journal]) -> None:
-        event, journal = told
+    def _deliver(self, event: AdEvent) -> None:
         if self._on_event is not None:
             self._on_event(event)
         if self._events is not None:
             self._events.send(event)
-        journal.record(event, event.message_id, event.user_message_id)
+        self.journal.record(event, event.message_id, event.user_message_id)
 
-    def whisper(self, told: Tell | Settle, journal: Journal) -> None:
+    def whisper(self, told: Tell | Settle) -> None:
         """Tell those who asked for one message, and nobody else."""
-        self.door.publish(_whisper, (told, journal))
+        self.door.publish(self._whisper, told)
+
+    def _whisper(self, told: Tell | Settle) -> None:
+        if isinstance(told, Tell):
+            self.journal.record(told.event, told.message_id)
+            self.journal.link(told.event)
+        else:
+            self.journal.settle(told.message_id, told.event)
 
     def step(self, name: StepName, user_message_id: str, **facts: Any) -> None:
         """Tell of a step in a preload's life."""
@@ -135,8 +146,9 @@ class Outlet:
         return self._stream(self._debugs)
 
     def end(self) -> None:
-        """Complete every stream and let go of the callbacks."""
+        """Settle and complete everything, and let go of the callbacks."""
         self._ended = True
+        self.journal.close()
         for relay in (self._events, self._steps, self._debugs):
             if relay is not None:
                 relay.complete()
@@ -152,15 +164,6 @@ class Outlet:
         return Stream(
             lambda observer, _: relay.add(observer), door=self.door, scheduler=self._scheduler, name=relay.name
         )
-
-
-def _whisper(whispered: tuple[Tell | Settle, Journal]) -> None:
-    told, journal = whispered
-    if isinstance(told, Tell):
-        journal.record(told.event, told.message_id)
-        journal.link(told.event)
-    else:
-        journal.settle(told.message_id, told.event)
 
 
 def _debug_callback(door: Door, function: DebugCallback) -> Callback[DebugEvent]:

@@ -22,7 +22,6 @@ from .context import ClientContext
 from .errors import InvalidMessageError, InvalidOptionError, SessionDestroyedError, WrongThreadError
 from .event import AdError, AdEvent, Outcome
 from .history import History
-from .journal import Journal
 from .link import ServerLink
 from .log import logger
 from .message import Message, is_sendable
@@ -33,7 +32,9 @@ from .options import (
     known_message_id,
     known_user_event,
     mutable,
+    not_mutable,
     placement_code,
+    refuse_unknown,
 )
 from .outlet import DebugCallback, EventCallback, Outlet
 from .pacer import Pacer
@@ -85,7 +86,6 @@ class Session:
         "_destroyed",
         "_history",
         "_inputs",
-        "_journal",
         "_link",
         "_lock",
         "_loop",
@@ -120,8 +120,7 @@ class Session:
         self._lock = threading.RLock() if client is None else None
 
         self._history = History(wire.encode_message)
-        self._outlet = Outlet(options.conversation_id, scheduler, on_event, on_debug_event)
-        self._journal = Journal(self._history, self._outlet.door, self._outlet.now)
+        self._outlet = Outlet(options.conversation_id, scheduler, self._history, on_event, on_debug_event)
         self._pacer = Pacer(
             pacing, self._history, self._outlet, user_id=options.user_id, conversation_id=options.conversation_id
         )
@@ -165,7 +164,7 @@ class Session:
             SessionDestroyedError: After `destroy`.
 
         """
-        if not isinstance(message, Message):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(message, Message):
             raise InvalidMessageError(
                 "message", f"<{type(message).__name__}>", "give a kontext_rx.Message, such as Message.user('m1', 'Hi')"
             )
@@ -181,6 +180,7 @@ class Session:
         """
         return _Inbox(self.add_message, self._refuse)
 
+    @refuse_unknown(not_mutable)
     def update_options(
         self,
         *,
@@ -190,7 +190,6 @@ class Session:
         advertising_id: str | UnsetType | None = UNSET,
         vendor_id: str | UnsetType | None = UNSET,
         context: ClientContext | Mapping[str, Any] | UnsetType | None = UNSET,
-        **unknown: object,
     ) -> None:
         """
         Change what the next preload carries, one that still waits in its debounce included. From any thread.
@@ -211,7 +210,7 @@ class Session:
             "vendor_id": vendor_id,
             "context": context,
         }
-        changes = mutable(**unknown, **{name: value for name, value in given.items() if value is not UNSET})
+        changes = mutable(**{name: value for name, value in given.items() if value is not UNSET})
         self._mutate("update_options", self._update, changes)
 
     def send_user_event(
@@ -225,7 +224,7 @@ class Session:
             SessionDestroyedError: After `destroy`.
 
         """
-        if payload is not None and not isinstance(payload, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if payload is not None and not isinstance(payload, Mapping):
             raise InvalidOptionError("payload", f"<{type(payload).__name__}>", "give a dict, or None")
         self._mutate("send_user_event", self._user_event, known_user_event(name), payload, placement_code(code))
 
@@ -255,17 +254,18 @@ class Session:
         `message_id` set. It completes when the message is trimmed from the history (30 messages) or the session ends.
         At most 256 events are kept to be replayed.
         """
-        return self._journal.events(known_message_id(message_id), self._scheduler)
+        return self._outlet.journal.events(known_message_id(message_id), self._scheduler)
 
     def outcome(self, message_id: str) -> Stream[Outcome]:
         """
         The one `Filled`, `NoFill` or `AdError` that settles a message; `await` gives it.
 
-        It always settles. Where no preload's word can come, a local `NoFill`, which `events` does not show, says why in
-        its `skip_code`: `track_only`, `unlinked` (no preload can reach this message any more), `superseded` (by a newer
-        user message), `session_disabled`, `session_destroyed`.
+        Once the message is fed it always settles; for an id that is never fed it waits until the session's end. Where
+        no preload's word can come, a local `NoFill`, which `events` does not show, says why in its `skip_code`:
+        `track_only`, `unlinked` (no preload can reach this message any more), `superseded` (by a newer user message),
+        `session_disabled`, `session_destroyed`.
         """
-        return self._journal.outcome(known_message_id(message_id), self._scheduler)
+        return self._outlet.journal.outcome(known_message_id(message_id), self._scheduler)
 
     @property
     def session_id(self) -> str | None:
@@ -310,7 +310,7 @@ class Session:
             raise WrongThreadError("create_ad")
         if self._destroyed:
             raise SessionDestroyedError("create_ad")
-        if theme is not None and not (isinstance(theme, str) and is_sendable(theme)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if theme is not None and not (isinstance(theme, str) and is_sendable(theme)):
             raise InvalidOptionError("theme", theme, "give a text, or None")
         key = (known_message_id(message_id), placement_code(code))
         if (known := self._ads.get(key)) is not None:
@@ -332,7 +332,7 @@ class Session:
             self._feed(Held(message_id, code, self._outlet.now()))
             if (found := find(self._state, message_id, code)) is not None:
                 bid, cached = found
-                ad.resolve(bid, cached.user_message_id, cached.fill.messages)
+                ad._resolve(bid, cached.user_message_id, cached.fill.messages)  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
         return ad
 
     def render(self, *, message_id: str, element: Host, code: str = "inlineAd", theme: str | None = None) -> Ad:
@@ -424,7 +424,6 @@ class Session:
 
     def _end(self, _: None) -> None:
         """The last thing that leaves: what was told before the end is told."""
-        self._journal.close()
         self._outlet.end()
         self._history.clear()
         self._state = State()
@@ -453,7 +452,9 @@ class Session:
             self._feed(Trimmed(trimmed, at))
             live = self._state.live
             pending = live is not None and live.ending is None and live.user_message_id == trimmed
-            self._outlet.door.publish(self._journal.await_outcome if pending else self._journal.forget, trimmed)
+            self._outlet.door.publish(
+                self._outlet.journal.await_outcome if pending else self._outlet.journal.forget, trimmed
+            )
 
     def _submit(self, submitted: Submitted) -> None:
         message_id = self._newest = submitted.message.id
@@ -507,7 +508,7 @@ class Session:
                         self._outlet.debug("Session: bid-assigned", messageId=message_id)
                         for bid in fill.bids:
                             if (ad := self._ads.get((message_id, bid.code))) is not None:
-                                ad.resolve(bid, user_message_id, fill.messages)
+                                ad._resolve(bid, user_message_id, fill.messages)  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
                     case Emit(event=event):
                         if event.message_id is None:
                             self._outlet.debug("Session: no-last-message", userMessageId=event.user_message_id)
@@ -517,7 +518,7 @@ class Session:
                             self._outlet.debug(
                                 "Session: no-bid", messageId=output.message_id, reason=output.event.skip_code
                             )
-                        self._outlet.whisper(output, self._journal)
+                        self._outlet.whisper(output)
                     case Drop(message_id=message_id, bids=bids, reason=reason):
                         ids = [bid.bid_id for bid in bids]
                         self._outlet.debug(f"Session: bid-{reason}", messageId=message_id, bidIds=ids)
@@ -539,7 +540,9 @@ class Session:
 
     def _emit(self, event: AdEvent) -> None:
         self._pacer.notice(event)
-        self._outlet.emit(event, self._journal)
+        if isinstance(event, AdError) and event.bid_id is not None:
+            self._link.report_frame(event)
+        self._outlet.emit(event)
 
     def _update(self, changes: dict[str, Any]) -> None:
         self._link.options = msgspec.structs.replace(self._link.options, **changes)
@@ -549,7 +552,7 @@ class Session:
         self._outlet.debug("Session: send-user-event", event=name, code=code)
         for ad in tuple(self._ads.values()):
             if ad.code == code:
-                ad.send_user_event(name, payload)
+                ad._send_user_event(name, payload)  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
 
     def _refuse(self, error: Exception) -> None:
         """Report what came in through the inbox and cannot be taken: the kind of error, and nothing of the message."""

@@ -30,7 +30,7 @@ class Source(Observable[T]):
     an error of the stream.
     """
 
-    lock = threading.RLock()  # RxPY's operators take their source's: one for all, where there is one thread
+    lock = threading.RLock()  # RxPY's operators take their source's; around ours they call nothing of an app's
 
     def __init__(self, produce: Produce[T] | None = None) -> None:
         # Not Observable.__init__: it would make each a lock of its own.

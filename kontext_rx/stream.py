@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
@@ -145,6 +146,7 @@ class Stream(_Carrier[T]):
 
     def __init__(self, subscribe: Produce[T], *, door: Door, scheduler: SchedulerBase, name: str) -> None:
         super().__init__(subscribe)
+        self.lock = threading.RLock()  # operators hold it while they call an app, and apps have loops on other threads
         self._door, self._scheduler, self._name = door, scheduler, name
 
 

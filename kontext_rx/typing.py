@@ -7,7 +7,6 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from reactivex import Observable
-from reactivex.abc import SchedulerBase
 
 __all__ = [
     "BodyTooLargeError",
@@ -17,7 +16,6 @@ __all__ = [
     "HttpResponse",
     "InstallIdStore",
     "Operator",
-    "Scheduler",
     "Transport",
 ]
 
@@ -26,8 +24,6 @@ B = TypeVar("B")
 
 Operator: TypeAlias = Callable[[Observable[A]], Observable[B]]
 """Takes one stream and gives another: what `pipe` composes."""
-
-Scheduler: TypeAlias = SchedulerBase
 
 
 class HttpRequest(msgspec.Struct, frozen=True):

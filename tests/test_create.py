@@ -37,7 +37,7 @@ def refusal(server: VirtualAdServer, **options: Any) -> InvalidOptionError:
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"publisher_token": ""}, "publisher_token=''", "enabled=False for a session without ads"),
-    ({"publisher_token": None}, "publisher_token='<NoneType>'", "give a text"),
+    ({"publisher_token": None}, "publisher_token=None", "give the token issued by Kontext, or enabled=False"),
     ({"publisher_token": "tok\n"}, "publisher_token='<str>'", "one line"),
     ({"user_id": "  "}, "user_id='  '", "not blank"),
     ({"conversation_id": 7}, "conversation_id='<int>'", "give a text"),
@@ -121,14 +121,14 @@ def test_an_option_is_checked_before_the_session_exists(server: VirtualAdServer)
 
 
 def test_without_a_running_loop_the_message_names_the_cure() -> None:
-    """Two cures: an `async def`, or a scheduler."""
-    with pytest.raises(InvalidOptionError, match=r"a running asyncio loop \(an async def\), or pass a scheduler"):
+    """An `async def`; or, in a test, virtual time."""
+    with pytest.raises(InvalidOptionError, match=r"scheduler=None .* in an `async def`; .*virtual_session"):
         create_session(**IDS)
 
 
 def test_a_scheduler_alone_needs_a_client_that_needs_no_loop() -> None:
     """The sockets of the default client belong to a loop."""
-    with pytest.raises(InvalidOptionError, match=r"client=None cannot be used.*pass a Client whose transport"):
+    with pytest.raises(InvalidOptionError, match=r"client=None cannot be used.*virtual_session"):
         create_session(**IDS, scheduler=VirtualClock())
 
 

@@ -26,6 +26,8 @@ def test_every_block_of_code_runs(page: Path) -> None:
             example.evaluate()
         if (expected := OUTPUT.match(document.text, example.region.end)) is not None:
             assert printed.getvalue() == expected[1], f"line {example.line} of {page.name}"
+        else:
+            assert printed.getvalue() == "", f"what line {example.line} of {page.name} prints is not shown"
 
 
 def test_the_readme_s_program_prints_what_it_says() -> None:

@@ -225,6 +225,12 @@ class TestModal:
         assert isinstance(opened, OpenModal)
         assert (opened.timeout_s, opened.url) == (5.0, FRAME.modal_url)
 
+    def test_opens_plain_when_its_parameters_cannot_be_sent(self) -> None:
+        """Half an emoji cannot stand in an address."""
+        _, (opened,) = play(said("open-component-iframe", component="modal", componentParams={"x": "\ud83d"}))
+        assert isinstance(opened, OpenModal)
+        assert opened.url == FRAME.modal_url + "&componentParams=%7B%7D"
+
     def test_is_revealed_when_it_is_ready(self) -> None:
         """Just before the deadline is in time (A-072, A-074)."""
         ready = said("init-component-iframe", "modal", component="modal")

@@ -6,7 +6,7 @@ import pytest
 from reactivex import Observable
 from watched import Watched
 
-from kontext_rx import AdAlreadyMountedError, AdError, AdEvent, InvalidOptionError, Message, SessionDestroyedError
+from kontext_rx import AdAlreadyMountedError, AdDestroyedError, AdError, AdEvent, InvalidOptionError, Message
 from kontext_rx.source import Feed
 from kontext_rx.testing import fill
 from kontext_rx.typing import FrameMessage
@@ -144,7 +144,7 @@ def test_after_the_end_an_ad_is_deaf(watched: Watched) -> None:
     assert slot.asked == ["load", "show", "release"]
     assert (ad.height, ad.is_visible, ad.iframe_url) == (0, False, None)
     assert ended[-2:] == ["destroyed: True", "end"]
-    with pytest.raises(SessionDestroyedError):
+    with pytest.raises(AdDestroyedError, match=r"create_ad\(\)"):
         ad.mount(Slot())
 
 
@@ -162,6 +162,18 @@ def test_a_frame_that_gives_up_takes_its_ad_along_and_no_other(watched: Watched)
     assert isinstance(error, AdError)
     assert (error.err_code, error.message_id, error.bid_id) == ("iframe_error", "a1", BID)
     assert watched.session.create_ad("a1").iframe_url is not None
+
+
+def test_a_failure_on_the_page_is_reported_with_its_bid(watched: Watched) -> None:
+    """(E-003, E-006)"""
+    filled(watched)
+    slot = Slot()
+    watched.session.render(message_id="a1", element=slot)
+    slot.say("event-iframe", name="ad.error", payload={"message": "No video", "errCode": "no_video"})
+    watched.clock.advance(1)
+    (report,) = watched.server.received("/error")
+    assert (report.body["error"], report.body["stack"]) == ("No video", "no_video")
+    assert report.body["additionalData"]["bidId"] == BID
 
 
 def test_a_modal_has_its_time(watched: Watched) -> None:

@@ -50,3 +50,9 @@ async def app() -> None:
         ad = session.create_ad("m2", code="inlineAd", theme="dark")
         assert_type(ad.iframe_url, str | None)
         session.send_user_event("user.typing.started")
+
+
+def mistakes(session: kx.Session) -> None:
+    """What a type checker must find."""
+    kx.create_session(publisher_token="t", userid="u")  # pyright: ignore[reportCallIssue]
+    session.update_options(varient_id="x")  # pyright: ignore[reportCallIssue]
