@@ -57,3 +57,10 @@ def bench(session: nox.Session) -> None:
     """What a turn costs, beside a hand-written session; slow, and of no use on a busy machine."""
     session.install("-e", ".[cli]")
     session.run("python", "tests/benchmarks/turns.py", *session.posargs)
+
+
+@nox.session
+def picture(session: nox.Session) -> None:
+    """Take the README's picture again, from the demo as it is."""
+    session.install("-e", ".[cli]", *group("test"))
+    session.run("python", "docs/picture.py")

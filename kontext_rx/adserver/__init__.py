@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import answers
 from .answers import BIDS, SESSION_ID, Answer, Fault
 from .app import AdServer
-from .creatives import CREATIVES, Creative, Kind
+from .creatives import CREATIVES, KINDS, Creative, Kind
 from .decide import Bid, Decision, decide
 from .errors import AddressError, AdServerError, InvalidSettingError
 from .latency import Fixed, Latency, Lognormal, Uniform, parse_latency
@@ -17,6 +17,7 @@ from .settings import Settings
 __all__ = [
     "BIDS",
     "CREATIVES",
+    "KINDS",
     "SESSION_ID",
     "AdServer",
     "AdServerError",

@@ -15,14 +15,14 @@ from typing import Self
 import msgspec
 from aiohttp import web
 
-from . import cors
+from . import cors, frames
 from .answers import Answer
 from .checks import is_int, is_text
 from .decide import Bid, Decision
 from .endpoints import PATHS, Endpoints, Incoming
 from .errors import AddressError, AdServerError, InvalidSettingError
 from .log import Ended, LoggedRequest, RequestLog, Stats
-from .memory import Recent
+from .offers import Offers
 from .send import send
 from .settings import Settings
 
@@ -31,7 +31,6 @@ __all__ = ["AdServer"]
 _log = logging.getLogger(__name__)
 
 _MAX_BODY = 16 * 1024 * 1024  # bytes; thirty long messages are well under one MiB
-_BIDS = 20_000
 _SHUTDOWN_S = 1.0
 
 
@@ -64,7 +63,7 @@ class AdServer:
         self._host, self._port, self._on_request = host, port, on_request
         self._endpoints = Endpoints()
         self._requests = RequestLog(self.settings.log_size)
-        self._bids: Recent[str, Bid] = Recent(_BIDS)
+        self._offers = Offers()
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._base: str | None = None
@@ -156,7 +155,7 @@ class AdServer:
 
     def bid(self, bid_id: str) -> Bid | None:
         """Give the bid that was offered with this id, and so its creative; the latest 20 000 are kept."""
-        return self._bids.get(bid_id)
+        return self._offers.get(bid_id)
 
     # A request
 
@@ -167,7 +166,24 @@ class AdServer:
             return web.Response(status=204, headers=cors.preflight_headers(request.headers))
         if path == "/" and request.method in ("GET", "HEAD"):
             return self._front_page()
+        if (asked := frames.route(request.method, path)) is not None:
+            return await self._show(request, path, asked)
         return await self._exchange(request, path)
+
+    async def _show(self, request: web.Request, path: str, asked: frames.Route) -> web.StreamResponse:
+        response = frames.answer(asked, self._offers, self.settings.bid_ttl)
+        if asked.counted_as is not None:
+            entry = self._requests.open(
+                at=time.time(),
+                method=request.method,
+                path=path,
+                counted_as=asked.counted_as,
+                headers=request.headers,
+                body=None,
+                size=0,
+            )
+            self._end(entry, "answered", Answer(status=response.status))
+        return response
 
     async def _exchange(self, request: web.Request, path: str) -> web.StreamResponse:
         log = partial(self._requests.open, at=time.time(), method=request.method, path=path, headers=request.headers)
@@ -193,8 +209,8 @@ class AdServer:
         return response
 
     def _offer(self, decision: Decision) -> None:
-        for bid in decision.bids:
-            self._bids[bid.bid_id] = bid
+        for bid in (*decision.bids, *decision.scripted):
+            self._offers.add(bid)
         # Counted before it is sent: of two requests at once, a cap of one ad lets one through.
         if decision.turn is not None and decision.bids:
             self._endpoints.memory.count_ad(decision.turn.preload.user_id)
@@ -214,7 +230,7 @@ class AdServer:
     def _front_page(self) -> web.Response:
         page = {
             "what": "The embedded ad server of kontext_rx, for development: its ads and brands are made up",
-            "endpoints": [f"POST {path}" for path in PATHS],
+            "endpoints": [*(f"POST {path}" for path in PATHS), *(f"GET {path}" for path in frames.PATHS)],
             "stats": self.stats,
         }
         return web.Response(body=msgspec.json.encode(page), content_type="application/json")

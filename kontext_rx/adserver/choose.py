@@ -30,7 +30,8 @@ def choose(
 
     The later a message, the more its words weigh. The first code gets the best fit, the second the next
     best, and so on, from the start again when there are fewer fits than codes. Where nothing fits, one
-    without keywords is taken. *draw* gives a creative's id a number, the same each time: it decides ties.
+    without keywords is taken, and any where there is none such. *draw* gives a creative's id a number, the
+    same each time: it decides ties.
     """
     scores = {creative.id: 0.0 for creative in creatives}
     weight = 1.0
@@ -40,7 +41,7 @@ def choose(
             scores[creative.id] += weight * len(creative.keywords & said)
         weight *= _DECAY
     fitting = [creative for creative in creatives if scores[creative.id] > 0]
-    pool = fitting or [creative for creative in creatives if not creative.keywords]
+    pool = fitting or [creative for creative in creatives if not creative.keywords] or list(creatives)
     pool.sort(key=lambda creative: (-scores[creative.id], draw(creative.id)))
     return [pool[place % len(pool)] for place in range(len(codes))]
 

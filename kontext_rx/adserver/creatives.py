@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-__all__ = ["CREATIVES", "Creative", "Kind"]
+__all__ = ["CREATIVES", "KINDS", "Creative", "Kind"]
 
 Kind = Literal["text", "image", "video", "banner", "interstitial", "rewarded"]
 """What a creative is shown as."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""Every kind."""
 
 
 class Creative(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,14 @@ class Creative(msgspec.Struct, frozen=True, kw_only=True):
     """The words, singular and in lower case, that call for it."""
     revenue: float
     """What a view of it earns, in US dollars."""
+    hue: int = 250
+    """The brand's colour: an angle in degrees on the OKLCH wheel, where 250 is blue."""
+    action: str = "Learn more"
+    """What its link says."""
+    link: Literal["relative", "absolute"] = "relative"
+    """How a click names the address it leads to; both are on this server."""
+    reward: str = ""
+    """What watching it to the end gives, where it is `rewarded`."""
 
     @property
     def impression_trigger(self) -> Literal["immediate", "component"]:
@@ -58,6 +69,8 @@ CREATIVES: tuple[Creative, ...] = (
             "chinese indian reservation"
         ),
         revenue=0.031,
+        hue=200,
+        action="Book a table",
     ),
     Creative(
         id="coffee",
@@ -67,6 +80,9 @@ CREATIVES: tuple[Creative, ...] = (
         text="Second Kettle roasts on Tuesday and is in your cup on Thursday. First bag half price.",
         keywords=_words("coffee espresso latte cappuccino mocha americano barista cafe tea bean brew"),
         revenue=0.014,
+        hue=50,
+        action="Get the first bag",
+        link="absolute",
     ),
     Creative(
         id="flights",
@@ -76,6 +92,8 @@ CREATIVES: tuple[Creative, ...] = (
         text="Petrel Air: one fare, one bag, no surprises at the gate.",
         keywords=_words("flight fly flying airline airplane plane airport layover nonstop economy boarding"),
         revenue=0.044,
+        hue=240,
+        action="See fares",
     ),
     Creative(
         id="hotels",
@@ -85,6 +103,9 @@ CREATIVES: tuple[Creative, ...] = (
         text="Lantern Rooms: small hotels with late breakfasts. Free cancellation until noon.",
         keywords=_words("hotel motel hostel room stay suite lodging accommodation checkin resort bnb"),
         revenue=0.039,
+        hue=300,
+        action="Find a room",
+        link="absolute",
     ),
     Creative(
         id="travel",
@@ -97,6 +118,8 @@ CREATIVES: tuple[Creative, ...] = (
             "train bus journey passport"
         ),
         revenue=0.036,
+        hue=155,
+        action="Plan a trip",
     ),
     Creative(
         id="cars",
@@ -109,6 +132,8 @@ CREATIVES: tuple[Creative, ...] = (
             "hatchback truck taxi cab ride uber lyft"
         ),
         revenue=0.041,
+        hue=220,
+        action="Find a car",
     ),
     Creative(
         id="music",
@@ -118,6 +143,8 @@ CREATIVES: tuple[Creative, ...] = (
         text="Hushed Radio plays whole albums, in order. A month is on us.",
         keywords=_words("music song album artist band playlist listen singer guitar piano jazz rock"),
         revenue=0.017,
+        hue=330,
+        action="Listen",
     ),
     Creative(
         id="movies",
@@ -130,6 +157,9 @@ CREATIVES: tuple[Creative, ...] = (
             "watch stream streaming subtitle screening"
         ),
         revenue=0.027,
+        hue=285,
+        action="Watch tonight",
+        link="absolute",
     ),
     Creative(
         id="events",
@@ -142,6 +172,9 @@ CREATIVES: tuple[Creative, ...] = (
             "football soccer hockey"
         ),
         revenue=0.029,
+        hue=20,
+        action="Get tickets",
+        link="absolute",
     ),
     Creative(
         id="weather-gear",
@@ -154,6 +187,8 @@ CREATIVES: tuple[Creative, ...] = (
             "wind windy storm temperature humidity sunny"
         ),
         revenue=0.022,
+        hue=255,
+        action="See the coats",
     ),
     Creative(
         id="finance",
@@ -166,6 +201,8 @@ CREATIVES: tuple[Creative, ...] = (
             "stock tax insurance debt"
         ),
         revenue=0.052,
+        hue=170,
+        action="Open an account",
     ),
     Creative(
         id="tech",
@@ -178,6 +215,9 @@ CREATIVES: tuple[Creative, ...] = (
             "database api gadget tablet keyboard headphone wifi"
         ),
         revenue=0.034,
+        hue=265,
+        action="Start a project",
+        reward="a free month of hosting",
     ),
     Creative(
         id="generic-notebook",
@@ -186,6 +226,8 @@ CREATIVES: tuple[Creative, ...] = (
         brand="Margin Notes",
         text="Margin Notes: a notebook that lies flat. That is all it does.",
         revenue=0.008,
+        hue=80,
+        action="Have a look",
     ),
     Creative(
         id="generic-plants",
@@ -194,6 +236,9 @@ CREATIVES: tuple[Creative, ...] = (
         brand="Fern by Post",
         text="Fern by Post sends a plant that forgives you.",
         revenue=0.009,
+        hue=145,
+        action="Send a plant",
+        link="absolute",
     ),
 )
 """Every creative; those without keywords are for conversations that no keyword fits."""

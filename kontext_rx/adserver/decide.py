@@ -8,21 +8,25 @@ succeed; whether and with what a turn is filled stays the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import msgspec
 
 from . import answers
 from .answers import Answer
+from .checks import is_number, is_text
 from .choose import choose
 from .creatives import CREATIVES, Creative
 from .draw import Part, share, uuid
+from .errors import InvalidSettingError
 from .latency import held_back
 from .memory import Turn
 from .read import Preload
 from .settings import FAULT_RATES, Settings
 
-__all__ = ["Bid", "Decision", "bids_for", "complete", "decide", "decide_init", "session_id"]
+__all__ = ["Bid", "Decision", "bids_for", "complete", "decide", "decide_init", "scripted_bids", "session_id"]
 
 
 class Bid(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     answer: Answer
     bids: tuple[Bid, ...] = ()
+    """The bids that the server chose; they count for the frequency cap."""
+    scripted: tuple[Bid, ...] = ()
+    """The bids that a script wrote into the answer, each with a creative of the server's, so that it can be shown."""
     turn: Turn | None = None
 
 
@@ -63,7 +70,7 @@ def bids_for(settings: Settings, turn: Turn, creatives: Sequence[Creative] = CRE
     codes = turn.preload.codes
     key = _key(turn)
     chosen = choose(
-        creatives,
+        _allowed(settings, creatives),
         turn.preload.contents,
         codes,
         draw=lambda creative_id: share(settings.seed, "creative", *key, creative_id),
@@ -74,12 +81,39 @@ def bids_for(settings: Settings, turn: Turn, creatives: Sequence[Creative] = CRE
     )
 
 
+def scripted_bids(settings: Settings, answer: Answer, creatives: Sequence[Creative] = CREATIVES) -> tuple[Bid, ...]:
+    """Give the bids that *answer* was made with: no words are known for these, so any creative that fits all does."""
+    wire: object = answer.fields().get("bids")
+    given = cast("list[object]", wire) if isinstance(wire, list) else []
+    bids: list[Bid] = []
+    for one in given:
+        fields = cast("dict[str, object]", one) if isinstance(one, dict) else {}
+        bid_id, code, revenue = fields.get("bidId"), fields.get("code"), fields.get("revenue")
+        if not is_text(bid_id) or not is_text(code):
+            continue  # a script may be wrong on purpose
+        (creative,) = choose(
+            _allowed(settings, creatives),
+            contents=(),
+            codes=(code,),
+            draw=lambda creative_id, bid_id=bid_id: share(settings.seed, "scripted", bid_id, creative_id),
+        )
+        if is_number(revenue) and math.isfinite(revenue):
+            creative = msgspec.structs.replace(creative, revenue=revenue)
+        bids.append(Bid(bid_id=bid_id.lower(), code=code, creative=creative))
+    return tuple(bids)
+
+
 def complete(settings: Settings, answer: Answer, turn: Turn, creatives: Sequence[Creative] = CREATIVES) -> Decision:
     """Put the turn's session id, and bids for it, where *answer* leaves room for them."""
     bids = bids_for(settings, turn, creatives) if answers.has_room_for_bids(answer) else ()
     session = session_id(settings, turn.preload)
     wire = [bid.to_wire() for bid in bids]
-    return Decision(answer=answers.complete(answer, session_id=session, bids=wire), bids=bids, turn=turn)
+    return Decision(
+        answer=answers.complete(answer, session_id=session, bids=wire),
+        bids=bids,
+        scripted=scripted_bids(settings, answer, creatives),
+        turn=turn,
+    )
 
 
 def decide(settings: Settings, turn: Turn, creatives: Sequence[Creative] = CREATIVES) -> Decision:
@@ -141,6 +175,15 @@ def _unfilled(settings: Settings, turn: Turn, delay: float) -> Answer | None:
     if share(settings.seed, "fill", *_key(turn)) >= settings.fill_rate:
         return answers.skip(settings.skip_code, delay=delay)
     return None
+
+
+def _allowed(settings: Settings, creatives: Sequence[Creative]) -> Sequence[Creative]:
+    if settings.kinds is None:
+        return creatives
+    allowed = [creative for creative in creatives if creative.kind in settings.kinds]
+    if not allowed:
+        raise InvalidSettingError("kinds", settings.kinds, "no creative is of these kinds")
+    return allowed
 
 
 def _key(turn: Turn) -> tuple[Part, ...]:

@@ -11,7 +11,7 @@ import msgspec
 
 from . import answers
 from .answers import Answer
-from .decide import Decision, complete, decide, decide_init
+from .decide import Decision, complete, decide, decide_init, scripted_bids
 from .draw import uuid
 from .errors import InvalidSettingError
 from .memory import Memory
@@ -98,7 +98,9 @@ class Endpoints:
             else:
                 return complete(settings, answer, turn)
         nobody = uuid(settings.seed, "session")
-        return Decision(answer=answers.complete(answer, session_id=nobody, bids=[]))
+        return Decision(
+            answer=answers.complete(answer, session_id=nobody, bids=[]), scripted=scripted_bids(settings, answer)
+        )
 
 
 def _init(settings: Settings, asked: Incoming) -> Decision:

@@ -48,7 +48,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
     requests: int
     paths: Mapping[str, int]
-    """Requests by path."""
+    """Requests by path; those for an ad's frame as `/api/frame/{bidId}`, and so on."""
     statuses: Mapping[int, int]
     """Answers that were sent, by HTTP status."""
     ended: Mapping[str, int]
@@ -81,14 +81,15 @@ class RequestLog:
         headers: Mapping[str, str],
         body: Mapping[str, Any] | None,
         size: int,
+        counted_as: str | None = None,
     ) -> LoggedRequest:
-        """Log a request that has come."""
+        """Log a request that has come; *counted_as* is its path in the counts, where that has a bid's id in it."""
         self._number += 1
         entry = LoggedRequest(
             number=self._number, at=at, method=method, path=path, headers=headers, body=body, size=size
         )
         self.entries.append(entry)
-        self._paths[path] += 1
+        self._paths[counted_as or path] += 1
         self._notify()
         return entry
 

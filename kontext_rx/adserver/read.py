@@ -119,9 +119,10 @@ def read_preload(body: Mapping[str, Any], headers: Mapping[str, str]) -> Preload
 
 def check_report(body: Mapping[str, Any], key: Literal["error", "name"]) -> None:
     """Check a request to /error (*key* `error`) or /debug (*key* `name`). Raises BadRequestError."""
-    additional: object = body.get("additionalData")
-    sdk = cast("dict[str, object]", additional).get("sdk") if isinstance(additional, dict) else None
-    if is_older_sdk(sdk):
+    given: object = body.get("additionalData")
+    additional = cast("dict[str, object]", given) if isinstance(given, dict) else {}
+    # Older ones do not name themselves in a report, but say where they send it.
+    if is_older_sdk(additional.get("sdk")) or ("sdk" not in additional and "adServerUrl" in additional):
         return
     if not isinstance(body.get(key), str):
         raise BadRequestError("is required, as a text", key)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 
 from .checks import is_int, is_number, is_text
+from .creatives import KINDS, Kind
 from .errors import InvalidSettingError
 from .latency import Fixed, Latency, Lognormal, Uniform
 
@@ -49,6 +52,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Filled answers one user gets at most; over it the skip code is `frequency_cap`. `None`: no cap."""
     fill_track_only: bool = False
     """Whether a turn sent with `Kontextso-Is-Disabled: 1` may fill; if not it skips with `ads_disabled`."""
+
+    kinds: tuple[Kind, ...] | None = None
+    """The kinds of creatives to choose from; `None`: all of them."""
+    bid_ttl: float = 3600.0
+    """Seconds after which a bid that was offered can no longer be shown, zero or more; `math.inf`: never."""
 
     latency: Latency = Fixed(0.0)
     """How long, in seconds, an answer to /preload is held back."""
@@ -122,9 +130,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise InvalidSettingError("error_status", self.error_status, "give a status from 400 to 599")
         if self.retry_after is not None and not (is_number(self.retry_after) and 0 <= self.retry_after < 1e9):
             raise InvalidSettingError("retry_after", self.retry_after, "give zero or more seconds, or None")
+        if not (is_number(self.bid_ttl) and self.bid_ttl >= 0):
+            raise InvalidSettingError("bid_ttl", self.bid_ttl, "give zero or more seconds; math.inf is for ever")
+        if self.kinds is not None:
+            _need_kinds(self.kinds)
         for name in ("latency", "init_latency"):
             if not isinstance(given := getattr(self, name), Fixed | Uniform | Lognormal):
                 raise InvalidSettingError(name, given, "give Fixed, Uniform or Lognormal; parse_latency() reads a text")
+
+
+def _need_kinds(given: object) -> None:
+    # A list would do, but settings are values: nobody may change one under the server.
+    if (
+        not isinstance(given, tuple)
+        or not given
+        or any(kind not in KINDS for kind in cast("tuple[object, ...]", given))
+    ):
+        raise InvalidSettingError(
+            "kinds", cast("object", given), f"give a tuple of kinds ({', '.join(KINDS)}), or None for all"
+        )
 
 
 def _need_int(name: str, given: object, *, least: int, otherwise: str = "") -> None:

@@ -12,10 +12,11 @@ from typing import Any, Final, TypeVar
 import click
 
 import kontext_rx as kx
-from kontext_rx.adserver import AdServerError, InvalidSettingError, Settings, parse_latency
+from kontext_rx.adserver import KINDS, AdServerError, InvalidSettingError, Settings, parse_latency
 from kontext_rx.options import server_url
 
 from .demo import demo as play_demo
+from .page import serve_page
 from .replay import CommandError, ReplayJob
 from .replay import replay as replay_export
 from .screen import Screen
@@ -78,6 +79,10 @@ _SETTINGS: Final[dict[str, Callable[[Any], Any]]] = {
         "--pacing-skip-code", help="Why turns that --every leaves out skip.  [ad_skipped]"
     ),
     "fill_track_only": click.option("--fill-track-only", is_flag=True, default=None, help="Fill tracked turns too."),
+    "kinds": click.option(
+        "--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only creatives of this kind; may be repeated."
+    ),
+    "bid_ttl": click.option("--bid-ttl", type=SECONDS, help="Seconds that a bid can be shown.  [3600]"),
     "init_latency": click.option("--init-latency", metavar="TEXT", help="How long /init takes, like --latency.  [0]"),
     "enabled": click.option(
         "--enabled/--disabled", default=None, help="Whether /init lets sessions have ads.  [enabled]"
@@ -112,7 +117,7 @@ _SETTINGS: Final[dict[str, Callable[[Any], Any]]] = {
 
 def _read_settings(given: dict[str, Any]) -> Settings:
     """The settings that were given. Raises `click.UsageError` in the words of the command line."""
-    chosen = {name: value for name, value in given.items() if value is not None}
+    chosen = {name: value for name, value in given.items() if value not in (None, ())}
     name = ""
     try:
         for name in ("latency", "init_latency"):
@@ -231,12 +236,17 @@ def replay(
 
 @cli.command()
 @click.option("--speed", type=FACTOR, default=1.0, metavar="X", help="Play X times as fast, the ad server too.  [1]")
-def demo(speed: float) -> None:
+@click.option("--page", is_flag=True, help="Chat yourself, in the browser, with real ads under the replies.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8791, metavar="N", help="Of the page; 0: any.  [8791]")
+@click.option("--no-browser", is_flag=True, help="Serve the page without opening it.")
+def demo(speed: float, page: bool, port: int, no_browser: bool) -> None:
     """
-    Watch five short conversations get their ads, turn by turn.
+    Watch five short conversations get their ads, turn by turn; or, with --page, chat yourself.
 
-    They are invented, and played against an embedded ad server: nothing leaves this machine.
+    Everything is invented, and runs against an embedded ad server: nothing leaves this machine.
     """
+    if page:
+        _run(serve_page(Screen(), port=port, browser=not no_browser))
     _run(play_demo(Screen(), speed))
 
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
+from chromium import open_browser
 
 from kontext_rx.adserver import AdServer, Settings
 
+from .browser import Stage, staged
 from .wire import HEADERS, preload_body
 
 
@@ -75,3 +78,21 @@ async def serve() -> AsyncIterator[Serve]:
 async def caller(serve: Serve) -> Caller:
     """An SDK's side of a server as it starts, without options."""
     return await serve()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Any]:
+    """A real browser, one for all tests of a file."""
+    async with open_browser() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage(chromium: Any) -> AsyncIterator[Callable[..., Any]]:
+    """Start a server with the settings given by name, and a page elsewhere that shows its ads."""
+    async with AsyncExitStack() as stack:
+
+        async def stage(*, context: Mapping[str, Any] | None = None, **settings: Any) -> Stage:
+            return await stack.enter_async_context(staged(chromium, Settings(**settings), **(context or {})))
+
+        yield stage

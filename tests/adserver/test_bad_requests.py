@@ -51,6 +51,8 @@ async def test_an_older_sdk_is_served_as_it_is(caller: Caller) -> None:
     del older["installId"], older["app"]
     assert (await caller.post("/init", older, headers={})).json["enabled"] is True
     assert (await caller.post("/error", report_body(additionalData={"sdk": OLDER_SDK}), headers={})).status == 204
+    unnamed = {"publisherToken": "acme-dev", "adServerUrl": caller.server.url, "messages": []}
+    assert (await caller.post("/error", {"error": "x", "additionalData": unnamed}, headers={})).status == 204
 
 
 async def test_a_body_that_is_too_large_is_a_413(caller: Caller) -> None:

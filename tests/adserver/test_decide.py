@@ -2,10 +2,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from kontext_rx.adserver import Fixed, Settings, Uniform, decide
-from kontext_rx.adserver.decide import decide_init
+from kontext_rx.adserver import (
+    CREATIVES,
+    KINDS,
+    Fixed,
+    InvalidSettingError,
+    Kind,
+    Settings,
+    Uniform,
+    answers,
+    decide,
+)
+from kontext_rx.adserver.decide import decide_init, scripted_bids
 
 from .wire import turn
 
@@ -182,3 +193,51 @@ def test_init_is_answered_as_the_settings_say() -> None:
     }
     assert decide_init(told, "u", "i").answer.delay == 0.3
     assert decide(told, turn()).answer.delay == 0.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_the_kinds_asked_for_are_offered(kind: Kind) -> None:
+    """Whatever the conversation is about, and where nothing fits too."""
+    settings = Settings(kinds=(kind,))
+    for text in ("a good movie", "dinner", "lorem ipsum"):
+        asked = turn(contents=(text,), codes=("inlineAd", "sidebar"))
+        assert [bid.creative.kind for bid in decide(settings, asked).bids] == [kind, kind]
+
+
+def test_kinds_that_no_creative_has_are_an_error() -> None:
+    """The message names the setting, and nothing of another kind is shown instead."""
+    texts = [creative for creative in CREATIVES if creative.kind == "text"]
+    with pytest.raises(InvalidSettingError, match=r"kinds=.*no creative"):
+        decide(Settings(kinds=("video",)), turn(), texts)
+
+
+def test_a_bid_that_a_script_wrote_gets_a_creative() -> None:
+    """By its id, always the same; in lower case, as addresses have it; with its own revenue where it has one."""
+    wire = {"bidId": "0B7D1C1E-55AA-4A0F-8D2F-1A2B3C4D5E6F", "code": "inlineAd"}
+    (plain,) = scripted_bids(Settings(), answers.fill(wire))
+    (dear,) = scripted_bids(Settings(), answers.fill({**wire, "revenue": 2}))
+    assert (plain.bid_id, plain.code) == (wire["bidId"].lower(), "inlineAd")
+    assert plain.creative.topic == "generic"
+    assert dear.creative == msgspec.structs.replace(plain.creative, revenue=2)
+
+
+NO_BIDS: list[Any] = [
+    None,
+    "{bids}",
+    7,
+    [None],
+    ["x"],
+    [{}],
+    [{"bidId": "", "code": "inlineAd"}],
+    [{"bidId": "x"}],
+    [{"bidId": 1, "code": 2}],
+]
+
+
+@pytest.mark.parametrize("bids", NO_BIDS)
+def test_a_script_may_be_wrong_on_purpose(bids: object) -> None:
+    """What is no bid gets no creative, and is sent as it is."""
+    assert scripted_bids(Settings(), answers.Answer(json={"bids": bids})) == ()
+    odd = {"bidId": "x", "code": "inlineAd", "revenue": float("inf")}
+    (bid,) = scripted_bids(Settings(), answers.fill(odd))
+    assert bid.creative.revenue < 1

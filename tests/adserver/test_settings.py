@@ -57,6 +57,13 @@ def test_without_options_every_turn_fills_at_once() -> None:
         ("latency", 0.2),
         ("init_latency", "0.2"),
         ("log_size", 0),
+        ("kinds", ()),
+        ("kinds", "video"),
+        ("kinds", ["video"]),
+        ("kinds", ("video", "poster")),
+        ("bid_ttl", -1),
+        ("bid_ttl", float("nan")),
+        ("bid_ttl", None),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, given: Any) -> None:
@@ -84,5 +91,5 @@ def test_settings_are_checked_again_when_they_are_changed() -> None:
 
 def test_settings_are_read_from_plain_data() -> None:
     """A configuration file's data becomes settings, latencies by their type."""
-    settings = msgspec.convert({"fill_rate": 0.5, "latency": {"type": "fixed", "seconds": 0.2}}, Settings)
-    assert settings == Settings(fill_rate=0.5, latency=Fixed(0.2))
+    data = {"fill_rate": 0.5, "latency": {"type": "fixed", "seconds": 0.2}, "kinds": ["video", "text"]}
+    assert msgspec.convert(data, Settings) == Settings(fill_rate=0.5, latency=Fixed(0.2), kinds=("video", "text"))
