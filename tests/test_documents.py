@@ -36,3 +36,10 @@ def test_the_readme_s_program_prints_what_it_says() -> None:
     code = re.search(r"```python\n.*?```", text, re.DOTALL)
     assert code is not None
     assert OUTPUT.match(text, code.end()) is not None
+
+
+def test_ci_runs_the_readme_s_test_command() -> None:
+    """Word for word, but for the name of the Python."""
+    command = "-m venv .venv && .venv/bin/pip install -q nox && .venv/bin/nox -s tests"
+    assert f"python3 {command}" in (ROOT / "README.md").read_text("utf-8")
+    assert f'"$python" {command}' in (ROOT / ".ci" / "run").read_text("utf-8")
