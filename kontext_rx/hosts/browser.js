@@ -18,6 +18,8 @@
 const VERSION = 1;
 const BEAT_MS = 200; // between two reports of dimensions. Source: the official SDKs
 const CLICK_MS = 100; // for an ad that opens its link itself: that uses the click up, and no second tab follows
+// Between the dialog's taking the focus and its frame's: where the two cross, Chromium gives the keys to neither.
+const FOCUS_MS = 100;
 const PING_MS = 20_000;
 const FRAME_CHARS = 16_000; // a frame's message as JSON; the other end has the same limit
 const FRAME_RATE = 100; // messages of a frame a second; the rest is dropped, and counted
@@ -207,9 +209,8 @@ export function createSlot(element, tell) {
       event.preventDefault();
       if (made === dialog) dismiss();
     };
-    modal = frame(url, "height:100%;display:block");
-    // What gets the focus first: in the frame, Escape would be the frame's. One that wants it takes it then, and focusing
-    // the dialog a second time would race with that: Chromium then gives the keys to neither.
+    modal = frame(url, "height:100%;display:none");
+    // What gets the focus first: in the frame, Escape would be the frame's. One that wants it may take it then.
     const first = document.createElement("div");
     first.tabIndex = -1;
     first.autofocus = true;
@@ -222,6 +223,8 @@ export function createSlot(element, tell) {
     if (!dialog || dialog.open) return;
     dialog.style.display = "block";
     dialog.showModal(); // above everything, whatever the page's layers
+    const shown = modal;
+    setTimeout(() => shown?.style.setProperty("display", "block"), FOCUS_MS);
   };
 
   /** @param {string} url */

@@ -25,7 +25,7 @@ async def opened(stage: Stage, session: kx.Session) -> tuple[Page, Frame, Frame]
     await page.focus("#prompt")
     await frame.evaluate("say('open-component-iframe', {component: 'modal', componentParams: {slide: 2}})")
     modal = await stage.frame(page, "m1", "modal")
-    await until(lambda: page.evaluate(IS_OPEN))
+    await (await modal.frame_element()).wait_for_element_state("visible")
     return page, frame, modal
 
 
