@@ -19,7 +19,7 @@ def group(name: str) -> list[str]:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests, on every Python of ours that is found; coverage is judged where all were run."""
-    session.install("-e", ".[cli]", *group("test"))
+    session.install("-e", ".[cli,notebook]", *group("test"))
     env = {"COVERAGE_FILE": str(session.create_tmp()) + "/coverage"}
     cover = [] if session.posargs else ["--cov", "--cov-report=term", "--cov-fail-under=95"]
     session.run("pytest", *cover, *session.posargs, env=env)
@@ -27,14 +27,25 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
+    """Ruff for the Python; for the scripts in pages TypeScript, which checks their JSDoc types and builds nothing."""
     session.install(*group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    for project in ("tsconfig.json", "tsconfig.browser.json"):
+        npx(session, "typescript@7.0.2", "tsc", "--project", f"tests/typing/{project}")
+    # TypeScript would lower newer syntax in a build, so it lets it pass; a page loads the file as it is.
+    npx(session, "acorn@8.15.0", "acorn", "--ecma2021", "--module", "--silent", "kontext_rx/hosts/browser.js")
+
+
+def npx(session: nox.Session, package: str, *command: str) -> None:
+    """Run a command of an npm package with the node of a wheel; fetched once, and kept in the session's folder."""
+    env = {"npm_config_cache": str(session.create_tmp()), "npm_config_update_notifier": "false"}
+    session.run("npx", "--yes", f"--package={package}", "--", *command, env=env)
 
 
 @nox.session
 def types(session: nox.Session) -> None:
-    session.install("-e", ".[cli]", *group("types"))
+    session.install("-e", ".[cli,notebook]", *group("types"))
     session.run("pyright")
 
 
@@ -54,9 +65,14 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What a turn costs, beside a hand-written session; slow, and of no use on a busy machine."""
-    session.install("-e", ".[cli]")
-    session.run("python", "tests/benchmarks/turns.py", *session.posargs)
+    """
+    What a turn costs, and how long an iframe's message takes; slow, and of no use on a busy machine.
+
+    One of them, with its options: `nox -s bench -- bridge --messages 2000`.
+    """
+    session.install("-e", ".[cli]", *group("bench"))
+    for name in session.posargs[:1] or ["turns", "bridge"]:
+        session.run("python", f"tests/benchmarks/{name}.py", *session.posargs[1:])
 
 
 @nox.session

@@ -29,10 +29,13 @@ from .event import (
     VideoStarted,
     Viewed,
 )
+from .explain import Explanation
 from .install import FileInstallIdStore
+from .ledger import Funnel
 from .message import Message, Turn
 from .options import App, Character, Consent, Regulatory, Sdk
 from .reader import Reader
+from .recording import Recording, RecordingError, record
 from .session import Session
 from .stream import Stream
 from .trace import DebugEvent, PreloadStep
@@ -52,8 +55,10 @@ __all__ = [
     "ClientContext",
     "Consent",
     "DebugEvent",
+    "Explanation",
     "FileInstallIdStore",
     "Filled",
+    "Funnel",
     "InvalidMessageError",
     "InvalidOptionError",
     "KontextError",
@@ -62,6 +67,8 @@ __all__ = [
     "Outcome",
     "PreloadStep",
     "Reader",
+    "Recording",
+    "RecordingError",
     "Regulatory",
     "RenderCompleted",
     "RenderStarted",
@@ -79,4 +86,5 @@ __all__ = [
     "create_session",
     "ops",
     "pacing",
+    "record",
 ]

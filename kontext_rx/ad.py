@@ -18,6 +18,7 @@ from .frame import Frame, FrameState
 from .message import Message
 from .outlet import Outlet
 from .stream import Stream
+from .trace import Mounted, Unmounted
 from .typing import FrameMessage, Host
 from .wire import Bid
 
@@ -58,7 +59,6 @@ class Ad:
         "_modal_timer",
         "_on_destroy",
         "_outlet",
-        "_scheduler",
         "_sdk",
         "_server",
         "_state",
@@ -76,13 +76,12 @@ class Ad:
         server: str,
         sdk: str,
         outlet: Outlet,
-        scheduler: SchedulerBase,
         emit: Callable[[AdEvent], None],
         on_destroy: Callable[[Ad], None],
     ) -> None:
         self._message_id, self._code, self._theme = message_id, code, theme
         self._server, self._sdk = server, sdk
-        self._outlet, self._scheduler, self._emit = outlet, scheduler, emit
+        self._outlet, self._emit = outlet, emit
         self._on_destroy: Callable[[Ad], None] | None = on_destroy
         self._frame: Frame | None = None
         self._url: str | None = None
@@ -181,14 +180,22 @@ class Ad:
             lacks = f"it lacks {', '.join(missing)}; give a host, such as those of kontext_rx.hosts"
             raise InvalidOptionError("element", f"<{type(element).__name__}>", lacks)
         with self._outlet.door:
+            self._tell_tap("mount")
             self._host = element
             self._listening = element.messages.subscribe(self._receive)
             if self._url is not None:
-                self._call(element.load, self._url)
+                self._load(element, self._url)
             self._changed()
 
     def destroy(self) -> None:
         """Release the host. The bid stays cached: a new `Ad` for the same message shows it again. Idempotent."""
+        if self._on_destroy is None:
+            return
+        with self._outlet.door:
+            self._tell_tap("destroy_ad")
+            self._unmount()
+
+    def _unmount(self) -> None:
         if self._on_destroy is None:
             return
         release, self._on_destroy = self._on_destroy, None
@@ -197,6 +204,8 @@ class Ad:
             self._modal_timer.dispose()
             if self._host is not None:
                 self._call(self._host.release)
+                if self._url is not None:
+                    self._outlet.trace(Unmounted(message_id=self.message_id, code=self.code, at=self._outlet.now()))
             self._frame = self._url = self._host = None
             self._state = FrameState()
             self._changed()
@@ -225,8 +234,12 @@ class Ad:
             update=wire.update_data(messages, **where),
         )
         if self._host is not None:
-            self._call(self._host.load, self._url)
+            self._load(self._host, self._url)
         self._changed()
+
+    def _load(self, host: Host, url: str) -> None:
+        self._call(host.load, url)
+        self._outlet.trace(Mounted(message_id=self.message_id, code=self.code, at=self._outlet.now()))
 
     def _send_user_event(self, name: str, payload: Mapping[str, Any] | None) -> None:
         """Tell the frame what the user does, if there is one."""
@@ -236,7 +249,9 @@ class Ad:
     # --- inside ---
 
     def _receive(self, message: FrameMessage) -> None:
-        self._outlet.door.call(self._take, message, where="host")  # a defect of ours is not the host's
+        with self._outlet.door:
+            self._tell_tap("framed", message)
+            self._outlet.door.call(self._take, message, where="host")  # a defect of ours is not the host's
 
     def _take(self, given: protocol.Input) -> None:
         if self._frame is None:
@@ -264,7 +279,7 @@ class Ad:
                 self._call(host.style, container, iframe)
             case protocol.OpenModal(modal=modal, url=url, timeout_s=timeout_s):
                 self._call(host.open_modal, url)
-                self._modal_timer.disposable = self._scheduler.schedule_relative(
+                self._modal_timer.disposable = self._outlet.clock.schedule_relative(
                     timeout_s, lambda _, __=None: self._take(protocol.ModalTimedOut(modal))
                 )
             case protocol.RevealModal():
@@ -273,19 +288,30 @@ class Ad:
             case protocol.CloseModal():
                 self._modal_timer.disposable = Disposable()
                 self._call(host.close_modal)
-            case protocol.OpenLink(url=url, target=target):
-                self._call(host.open_link, url, target)
+            case protocol.OpenLink(url=url, target=target, fallback=fallback):
+                self._call(host.open_link, url, target, fallback)
             case protocol.Tell(event=event):
                 self._emit(event)
                 if self._events is not None:
                     self._outlet.door.publish(self._events.send, event)
             case protocol.Fail():
-                self.destroy()
+                self._unmount()
             case protocol.Strange(type=kind):
                 self._outlet.debug("Ad: unknown-message", messageId=self.message_id, code=self.code, type=kind[:64])
+            case protocol.Foreign(origin=origin):
+                self._outlet.debug("Ad: foreign-origin", messageId=self.message_id, code=self.code, origin=origin)
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         self._outlet.door.call(function, *args, where="host")
+
+    def _tell_tap(self, what: str, *given: FrameMessage) -> None:
+        tap = self._outlet.clock.tap
+        if tap is None:
+            return
+        if given:
+            tap.framed(self._outlet.now(), self.message_id, self.code, *given)
+        else:
+            tap.called(self._outlet.now(), what, self.message_id, self.code)
 
     def _look(self) -> AdState:
         return AdState(
@@ -307,9 +333,9 @@ class Ad:
                 relay.complete()
 
     def _relay(self, name: str) -> Relay[Any]:
-        relay = Relay[Any](self._outlet.door, name)
+        relay: Relay[Any] = Relay(self._outlet.door, name)
         relay.is_completed = self.is_destroyed
         return relay
 
     def _stream(self, subscribe: Callable[..., DisposableBase], name: str) -> Stream[Any]:
-        return Stream(subscribe, door=self._outlet.door, scheduler=self._scheduler, name=name)
+        return Stream(subscribe, door=self._outlet.door, scheduler=self._outlet.clock.scheduler, name=name)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
-from reactivex.disposable import Disposable
 
-from .source import Source
+from .source import Source, Undo
 from .typing import BodyTooLargeError, HttpRequest, HttpResponse, Transport
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ class AiohttpTransport:
                     observer.on_error(error)
 
             task.add_done_callback(done)
-            return Disposable(lambda: _cancel(task))
+            return Undo(lambda: _cancel(task))
 
         return Source(subscribe)
 

@@ -15,9 +15,9 @@ from typing import Any, Final, cast
 import msgspec
 from reactivex.abc import SchedulerBase
 from reactivex.scheduler import VirtualTimeScheduler
-from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 from .client import Client, shared_client
+from .clock import loop_scheduler
 from .context import ClientContext
 from .errors import InvalidOptionError
 from .install import install_id as load_install_id
@@ -157,7 +157,7 @@ def create_session(
         options,
         install_id=load_install_id(install_id, install_id_store, options.user_id) if enabled else "",
         client=(client or shared_client(cast(asyncio.AbstractEventLoop, loop))) if enabled else None,
-        scheduler=scheduler or (AsyncIOScheduler(loop) if loop is not None else _NoTimers()),
+        scheduler=scheduler or (loop_scheduler(loop) if loop is not None else _NoTimers()),
         loop=loop,
         pacing=pacing,
         consent=consent,

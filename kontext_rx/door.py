@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from reactivex.abc import DisposableBase, ObserverBase
-from reactivex.disposable import Disposable
+
+from .source import Undo
 
 __all__ = ["BUFFER_SIZE", "Callback", "Door", "Relay", "Report"]
 
@@ -35,36 +36,44 @@ class Door:
     calls back into the session from an event sees its consequences after that event.
     """
 
-    __slots__ = ("_depth", "_queue", "_tasks", "report")
+    __slots__ = ("_depth", "_queue", "_tasks", "instant", "report")
 
     def __init__(self, report: Report) -> None:
         self.report = report
         self._queue: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._depth = 0
+        self.instant: float | None = None
+        """The time of what is under way, once it was asked for; see `Clock`."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def publish(self, deliver: Callable[[T], None], value: T) -> None:
         """Call *deliver* with *value* when its turn comes: now, unless something else is under way."""
         self._queue.append((deliver, value))
         if not self._depth:
-            self._drain()
+            with self:
+                pass
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is under way."""
+        return self._depth > 0
 
     def __enter__(self) -> None:
         self._depth += 1
 
     def __exit__(self, *exc_info: object) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self._drain()
-
-    def _drain(self) -> None:
-        self._depth += 1
         try:
-            while self._queue:
-                deliver, value = self._queue.popleft()
-                deliver(value)
+            if self._depth == 1:
+                self._deliver_all()
         finally:
             self._depth -= 1
+            if not self._depth:
+                self.instant = None
+
+    def _deliver_all(self) -> None:
+        while self._queue:
+            deliver, value = self._queue.popleft()
+            deliver(value)
 
     def call(self, function: Callable[..., object], *args: object, where: str) -> object:
         """Call into the app's code; what it raises is reported, not passed on."""
@@ -201,9 +210,9 @@ class Relay(Generic[T]):
         """Subscribe *observer*; a completed stream completes it at once."""
         if self.is_completed:
             observer.on_completed()
-            return Disposable()
+            return Undo()
         self._observers = (*self._observers, observer)
-        return Disposable(lambda: self._remove(observer))
+        return Undo(lambda: self._remove(observer))
 
     def _remove(self, observer: ObserverBase[T]) -> None:
         self._observers = tuple(other for other in self._observers if other is not observer)

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-class AdEvent(msgspec.Struct, frozen=True, kw_only=True):
+class AdEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
     What every ad event carries. `name` is stable and belongs to the class.
 
@@ -66,7 +66,7 @@ def _camel(name: str) -> str:
     return head + "".join(part.title() for part in rest)
 
 
-class Filled(AdEvent, frozen=True, kw_only=True):
+class Filled(AdEvent, frozen=True, kw_only=True, gc=False):
     """An ad is available for a placement."""
 
     name = "ad.filled"
@@ -75,14 +75,14 @@ class Filled(AdEvent, frozen=True, kw_only=True):
     """As the server sent it; None when it sent none."""
 
 
-class NoFill(AdEvent, frozen=True, kw_only=True):
+class NoFill(AdEvent, frozen=True, kw_only=True, gc=False):
     """No ad is available; `skip_code` says why, from an open set (`unfilled_bid`, `ads_disabled`, ...)."""
 
     name = "ad.no-fill"
     skip_code: str
 
 
-class AdError(AdEvent, frozen=True, kw_only=True):
+class AdError(AdEvent, frozen=True, kw_only=True, gc=False):
     """Something failed: a request, the server's answer, a frame."""
 
     name = "ad.error"
@@ -92,7 +92,7 @@ class AdError(AdEvent, frozen=True, kw_only=True):
     """The bid it concerns, when it comes from a mounted ad."""
 
 
-class Viewed(AdEvent, frozen=True, kw_only=True):
+class Viewed(AdEvent, frozen=True, kw_only=True, gc=False):
     """The user has seen the ad, as the creative judges it."""
 
     name = "ad.viewed"
@@ -102,7 +102,7 @@ class Viewed(AdEvent, frozen=True, kw_only=True):
     revenue: float | None = None
 
 
-class Clicked(AdEvent, frozen=True, kw_only=True):
+class Clicked(AdEvent, frozen=True, kw_only=True, gc=False):
     """The user has clicked the ad; `url` is passed on as sent."""
 
     name = "ad.clicked"
@@ -113,21 +113,21 @@ class Clicked(AdEvent, frozen=True, kw_only=True):
     area: str
 
 
-class RenderStarted(AdEvent, frozen=True, kw_only=True):
+class RenderStarted(AdEvent, frozen=True, kw_only=True, gc=False):
     """The creative is about to show its first token."""
 
     name = "ad.render-started"
     bid_id: str
 
 
-class RenderCompleted(AdEvent, frozen=True, kw_only=True):
+class RenderCompleted(AdEvent, frozen=True, kw_only=True, gc=False):
     """The creative has shown its last token."""
 
     name = "ad.render-completed"
     bid_id: str
 
 
-class AdHeight(AdEvent, frozen=True, kw_only=True):
+class AdHeight(AdEvent, frozen=True, kw_only=True, gc=False):
     """The creative asks for another height, in CSS pixels."""
 
     name = "ad.height"
@@ -135,21 +135,21 @@ class AdHeight(AdEvent, frozen=True, kw_only=True):
     height: float
 
 
-class VideoStarted(AdEvent, frozen=True, kw_only=True):
+class VideoStarted(AdEvent, frozen=True, kw_only=True, gc=False):
     """Video playback has started."""
 
     name = "video.started"
     bid_id: str
 
 
-class VideoCompleted(AdEvent, frozen=True, kw_only=True):
+class VideoCompleted(AdEvent, frozen=True, kw_only=True, gc=False):
     """Video playback has finished."""
 
     name = "video.completed"
     bid_id: str
 
 
-class RewardGranted(AdEvent, frozen=True, kw_only=True):
+class RewardGranted(AdEvent, frozen=True, kw_only=True, gc=False):
     """The user has earned the reward of a rewarded ad."""
 
     name = "reward.granted"

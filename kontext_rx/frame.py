@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from . import css
 from .event import (
     AdError,
     AdEvent,
@@ -33,6 +34,7 @@ from .wire import click_url, is_uuid
 __all__ = [
     "CloseModal",
     "Fail",
+    "Foreign",
     "Frame",
     "FrameState",
     "Hide",
@@ -53,6 +55,9 @@ __all__ = [
 
 MODAL_TIMEOUT_S: Final = 5.0
 """Seconds a modal has to initialise, unless the ad says otherwise. Source: the official SDKs."""
+
+MODAL_TIMEOUT_MOST_S: Final = 60.0
+"""Seconds, whatever the ad says. Source: ours, a modal that takes longer comes when nobody expects it."""
 
 TALLEST: Final = 10_000.0
 """CSS pixels; a height beyond it is not heard. Source: ours."""
@@ -89,7 +94,7 @@ class FrameState(msgspec.Struct, frozen=True):
     modals: int = 0
     revealed: bool = False
     strange: frozenset[str] = frozenset()
-    """Types that were not known, each noted once."""
+    """Types that were not known and origins that were foreign, each noted once."""
 
 
 # --- inputs ---
@@ -150,10 +155,11 @@ class CloseModal(msgspec.Struct, frozen=True):
 
 
 class OpenLink(msgspec.Struct, frozen=True):
-    """The user wants to go to *url*, resolved against the ad server."""
+    """The user wants to go to *url*, or where that cannot be opened to *fallback*; resolved against the ad server."""
 
     url: str
     target: Literal["browser", "in-app"]
+    fallback: str | None = None
 
 
 class Tell(msgspec.Struct, frozen=True):
@@ -172,8 +178,26 @@ class Strange(msgspec.Struct, frozen=True):
     type: str
 
 
+class Foreign(msgspec.Struct, frozen=True):
+    """The frame is at another origin than the ad server's, and is not heard; noted once for each origin."""
+
+    origin: str
+
+
 Output: TypeAlias = (
-    Post | Show | Hide | Resize | Style | OpenModal | RevealModal | CloseModal | OpenLink | Tell | Fail | Strange
+    Post
+    | Show
+    | Hide
+    | Resize
+    | Style
+    | OpenModal
+    | RevealModal
+    | CloseModal
+    | OpenLink
+    | Tell
+    | Fail
+    | Strange
+    | Foreign
 )
 
 Stepped: TypeAlias = tuple[FrameState, tuple[Output, ...]]
@@ -186,6 +210,8 @@ def step(frame: Frame, state: FrameState, given: Input, at: float) -> Stepped:
             return state, ()
         error = _error(frame, at, "modal init timeout", "timeout")
         return _closed(state), (CloseModal(), error)
+    if given.foreign is not None:
+        return _noted(state, given.foreign, Foreign(given.foreign))
     read = _read(given.data, frame.code)
     if read is None:
         return state, ()
@@ -202,7 +228,9 @@ def step(frame: Frame, state: FrameState, given: Input, at: float) -> Stepped:
         case "resize-iframe":
             return _resize(frame, state, data, at)
         case "set-styles-iframe":
-            return state, (Style(_styles(data.get("containerStyles")), _styles(data.get("iframeStyles"))),)
+            return state, (
+                Style(css.declarations(data.get("containerStyles")), css.declarations(data.get("iframeStyles"))),
+            )
         case "error-iframe":
             return _failed(frame, state, given.source, at)
         case "click-iframe":
@@ -226,10 +254,10 @@ def step(frame: Frame, state: FrameState, given: Input, at: float) -> Stepped:
                 _text(data, "errorType") or "modal_component_error",
             )
             return _closed(state), ((CloseModal(), error) if state.modal is not None else (error,))
-        case _ if kind in QUIET or kind in state.strange or len(state.strange) >= _STRANGE_LIMIT:
+        case _ if kind in QUIET:
             return state, ()
         case _:
-            return _with(state, strange=state.strange | {kind}), (Strange(kind),)
+            return _noted(state, kind, Strange(kind))
 
 
 def user_event(code: str, name: str, payload: Mapping[str, Any] | None) -> Post:
@@ -286,7 +314,13 @@ def _link(frame: Frame, data: dict[str, Any]) -> tuple[Output, ...]:
     url = _text(data, "url")
     if not url:
         return ()
-    return (OpenLink(click_url(frame.server, url), "in-app" if data.get("target") == "in-app" else "browser"),)
+    fallback = _text(data, "fallbackUrl")
+    link = OpenLink(
+        click_url(frame.server, url),
+        "in-app" if data.get("target") == "in-app" else "browser",
+        click_url(frame.server, fallback) if fallback else None,
+    )
+    return (link,)
 
 
 def _open_modal(frame: Frame, state: FrameState, data: dict[str, Any]) -> Stepped:
@@ -294,6 +328,7 @@ def _open_modal(frame: Frame, state: FrameState, data: dict[str, Any]) -> Steppe
         return state, ()
     asked_ms = _number(data, "timeout")
     timeout_s = asked_ms / 1000 if asked_ms is not None and asked_ms > 0 else MODAL_TIMEOUT_S
+    timeout_s = min(timeout_s, MODAL_TIMEOUT_MOST_S)
     params = data.get("componentParams")
     url = frame.modal_url
     if isinstance(params, dict):
@@ -361,6 +396,12 @@ def _error(frame: Frame, at: float, message: str, err_code: str) -> Tell:
     return Tell(event)
 
 
+def _noted(state: FrameState, what: str, note: Output) -> Stepped:
+    if what in state.strange or len(state.strange) >= _STRANGE_LIMIT:
+        return state, ()
+    return _with(state, strange=state.strange | {what}), (note,)
+
+
 def _closed(state: FrameState) -> FrameState:
     return _with(state, modal=None, revealed=False)
 
@@ -379,16 +420,6 @@ def _number(data: Mapping[str, Any], name: str) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
-
-
-def _styles(given: object) -> dict[str, str]:
-    if not isinstance(given, dict):
-        return {}
-    return {
-        str(name): str(value)
-        for name, value in cast(dict[Any, Any], given).items()
-        if isinstance(value, str | int | float) and not isinstance(value, bool)
-    }
 
 
 _with: Final = msgspec.structs.replace

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import msgspec
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
-from reactivex.disposable import Disposable
 
 from .door import Door, Relay
 from .event import AdError, AdEvent, Filled, NoFill, Outcome
 from .history import History
+from .source import Undo
 from .stream import Stream
 
 __all__ = ["EVENTS_KEPT", "Journal"]
@@ -104,7 +104,7 @@ class Journal:
             entry = self._wanted(message_id)
             if entry is None:
                 observer.on_completed()
-                return Disposable()
+                return Undo()
             if entry.relay is None:
                 entry.relay = Relay(self._door, "for_message")
             with self._door:  # what is told during the replay comes after it, and to this observer too
@@ -123,7 +123,7 @@ class Journal:
             if settled is not None:
                 self._door.call(observer.on_next, settled, where="outcome")
                 observer.on_completed()
-                return Disposable()
+                return Undo()
             assert entry is not None
             if entry.outcomes is None:
                 entry.outcomes = Relay(self._door, "outcome")
@@ -153,7 +153,7 @@ class Journal:
             if entry is not None and not (entry.relay or entry.outcomes) and message_id not in self._history:
                 del self._entries[message_id]
 
-        return Disposable(leave)
+        return Undo(leave)
 
     def _settle(self, entry: _Entry, outcome: Outcome) -> None:
         if entry.outcome is not None:

@@ -11,18 +11,17 @@ from typing import Final
 import msgspec
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
-from reactivex.disposable import Disposable
 
 from . import wire
 from .event import AdError
-from .exchange import Lost, Retry, exchange
+from .exchange import Arrival, Lost, Retry, exchange
 from .history import History
 from .log import logger
 from .options import Consent, ConsentProvider, Options, consent_of
 from .outlet import Outlet
 from .pairing import Answered, Ending, Silent
 from .preload import PacedTurn, at_once
-from .source import Source
+from .source import Source, Undo
 from .telemetry import Telemetry
 from .trace import DebugEvent
 from .typing import HttpRequest, HttpResponse, Transport
@@ -49,11 +48,12 @@ class ServerLink:
         "_on_disabled",
         "_outlet",
         "_reports_errors",
-        "_scheduler",
         "_send",
         "_telemetry",
         "disabled",
+        "init",
         "options",
+        "requests",
         "session_id",
         "timeout_ms",
     )
@@ -64,7 +64,6 @@ class ServerLink:
         *,
         install_id: str,
         send: Transport | None,
-        scheduler: SchedulerBase,
         history: History[msgspec.Raw],
         outlet: Outlet,
         consent: ConsentProvider | None,
@@ -74,11 +73,15 @@ class ServerLink:
         self.session_id: str | None = None
         self.timeout_ms = DEFAULT_TIMEOUT_MS
         self.disabled = send is None
-        self._install_id, self._send, self._scheduler = install_id, send, scheduler
+        self._install_id, self._send = install_id, send
+        self.requests = 0
+        """How many were sent, reports not counted."""
         self._history, self._outlet, self._consent = history, outlet, consent
         self._on_disabled = on_disabled
         self._reports_errors = True
         self._init: DisposableBase | None = None
+        self.init: InitAnswer | None = None
+        """What `/init` said, the defaults where it said nothing; None until then."""
         self._telemetry: Telemetry | None = None
 
     # --- /init ---
@@ -93,12 +96,14 @@ class ServerLink:
             wire.init_body(self.options, self._install_id),
         )
         self._outlet.debug("Init: start")
-        self._init = exchange(
-            self._send, request, timeout_s=DEFAULT_TIMEOUT_MS / 1000, scheduler=self._scheduler
-        ).subscribe(self._on_init)
+        timeout_s, clock = DEFAULT_TIMEOUT_MS / 1000, self._outlet.clock
+        self._init = exchange(self._send, request, timeout_s=timeout_s, scheduler=clock, post=self).subscribe(
+            self._on_init
+        )
 
     def _on_init(self, result: HttpResponse | Lost) -> None:
         self._init = None
+        self.init = InitAnswer()
         with self._outlet.door:
             try:
                 answer = self._read_init(result)
@@ -123,6 +128,7 @@ class ServerLink:
 
     def _apply(self, answer: InitAnswer) -> None:
         """Take the flags; those of an answer that disables the session count too."""
+        self.init = answer
         self._reports_errors = answer.report_errors
         self._outlet.forward = self._post_debug if answer.report_debug else None
         self._outlet.debug(
@@ -161,7 +167,8 @@ class ServerLink:
             self._send,
             request,
             timeout_s=self.timeout_ms / 1000,
-            scheduler=self._scheduler,
+            scheduler=self._outlet.clock,
+            post=self,
             on_retry=lambda retry: self._retried(message_id, retry),
         )
         return self._followed(attempts, paced, let_go_for)
@@ -174,7 +181,7 @@ class ServerLink:
         sent = self._history.messages
 
         def subscribe(observer: ObserverBase[Answered], _: SchedulerBase | None = None) -> DisposableBase:
-            sent_at, answered = outlet.now(), False
+            answered = False
 
             def on_next(result: HttpResponse | Lost) -> None:
                 nonlocal answered
@@ -194,10 +201,11 @@ class ServerLink:
                     outlet.debug("Preload: cancelled", messageId=message_id)
 
             with outlet.door:
+                sent_at = outlet.now()
                 outlet.step("sent", message_id, track_only=paced.track_only, reason=paced.reason)
                 outlet.debug("Preload: request-ad-start", messageId=message_id, timeoutMs=self.timeout_ms)
                 attempt = attempts.subscribe(on_next, observer.on_error, observer.on_completed)
-            return Disposable(let_go)
+            return Undo(let_go)
 
         return Source(subscribe)
 
@@ -279,13 +287,28 @@ class ServerLink:
     def _post(self, path: str, body: bytes) -> None:
         if self._send is None:
             return
-        self._telemetry = self._telemetry or Telemetry(self._send, self._scheduler)
+        self._telemetry = self._telemetry or Telemetry(self._send, self._outlet.clock.scheduler)
         self._telemetry.post(HttpRequest(f"{self.options.ad_server_url}/{path}", wire.JSON_TYPE, body))
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until the reports are out, at most *timeout_s* seconds."""
         if self._telemetry is not None:
             await self._telemetry.flush(timeout_s)
+
+    # --- what comes back ---
+
+    def posted(self) -> int:
+        """An attempt goes out."""
+        number, self.requests = self.requests, self.requests + 1
+        return number
+
+    def let_in(self, number: int, answer: Arrival, deliver: Callable[[Arrival], None]) -> None:
+        """What comes back enters the session through the door."""
+        outlet = self._outlet
+        with outlet.door:
+            if outlet.clock.tap is not None:
+                outlet.clock.tap.answered(outlet.now(), number, answer)
+            deliver(answer)
 
     # --- the end ---
 

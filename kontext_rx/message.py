@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -28,7 +29,7 @@ def is_sendable(text: str) -> bool:
     return True
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """
     One message of a conversation, in its final form.
 
@@ -85,7 +86,7 @@ class Message(msgspec.Struct, frozen=True):
         return cls(id, "assistant", content) if created_at is None else cls(id, "assistant", content, created_at)
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """How often something has happened in a session, and the last time it did."""
 
     count: int
@@ -117,3 +118,7 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """The ads filled before this turn, as `viewed` and `clicked` for those seen and clicked."""
     viewed: Seen | None = None
     clicked: Seen | None = None
+    timezone: str = "Etc/UTC"
+    """Where the user is, an IANA name, as the session's `ClientContext` has it; `Etc/UTC` when it is unknown."""
+    readings: Mapping[object, object] | None = None
+    """What a rule that asks the world (`when`, `per_user`) finds there; None when the rule asks nothing."""

@@ -6,16 +6,18 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from reactivex.abc import SchedulerBase
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
+from .clock import Clock
 from .door import Callback, Door, Relay
 from .event import AdEvent
 from .history import History
 from .journal import Journal
+from .ledger import Funnel, Ledger
 from .log import STDLIB, logger
 from .pairing import Settle, Tell
 from .stream import Stream
-from .trace import DebugEvent, PreloadStep, StepName
+from .trace import DebugEvent, PreloadStep, Retold, Settled, StepName, Trace
 
 __all__ = ["DebugCallback", "EventCallback", "Outlet"]
 
@@ -37,13 +39,16 @@ class Outlet:
         "_debugs",
         "_ended",
         "_events",
+        "_funnel",
+        "_funnels",
         "_on_debug",
         "_on_event",
-        "_scheduler",
         "_steps",
+        "clock",
         "door",
         "forward",
         "journal",
+        "ledger",
     )
 
     def __init__(
@@ -55,27 +60,46 @@ class Outlet:
         on_debug_event: DebugCallback | None,
     ) -> None:
         self.door = Door(self.report)
+        self.clock = Clock(scheduler, self.door)
         self.forward: Callable[[DebugEvent], None] | None = None
         """Where debug events go besides, once the server has asked for them."""
         self.journal = Journal(history, self.door, self.now)
         """What was told about each message."""
         self._conversation_id = conversation_id
-        self._scheduler = scheduler
+        self.ledger = Ledger()
+        """What happened to each message, and how far the turns came."""
         self._on_event = None if on_event is None else Callback(self.door, on_event, "on_event")
         self._on_debug = None if on_debug_event is None else _debug_callback(self.door, on_debug_event)
         self._events: Relay[AdEvent] | None = None
         self._steps: Relay[PreloadStep] | None = None
         self._debugs: Relay[DebugEvent] | None = None
+        self._funnels: Relay[Funnel] | None = None
+        self._funnel = self.ledger.funnel
         self._ended = False
 
     def now(self) -> float:
         """Epoch seconds by the session's scheduler."""
-        return self._scheduler.to_seconds(self._scheduler.now)
+        return self.clock.at
 
     # --- telling ---
 
+    def trace(self, trace: Trace) -> None:
+        """Note what the session did, for those who ask why."""
+        before = self.ledger.funnel
+        self.ledger.note(trace)
+        if self._funnels is not None and self.ledger.funnel is not before:
+            self.door.publish(self._deliver_funnel, self.ledger.funnel)
+        if self.clock.tap is not None:
+            self.clock.tap.traced(trace)
+
+    def _deliver_funnel(self, funnel: Funnel) -> None:
+        self._funnel = funnel
+        if self._funnels is not None:
+            self._funnels.send(funnel)
+
     def emit(self, event: AdEvent) -> None:
         """Tell everyone of an ad event."""
+        self.trace(event)
         self.door.publish(self._deliver, event)
 
     def _deliver(self, event: AdEvent) -> None:
@@ -87,6 +111,10 @@ class Outlet:
 
     def whisper(self, told: Tell | Settle) -> None:
         """Tell those who asked for one message, and nobody else."""
+        if isinstance(told, Tell):
+            self.trace(Retold(message_id=told.message_id, at=self.now(), event=told.event))
+        else:
+            self.trace(Settled(message_id=told.message_id, at=self.now(), outcome=told.event))
         self.door.publish(self._whisper, told)
 
     def _whisper(self, told: Tell | Settle) -> None:
@@ -98,8 +126,9 @@ class Outlet:
 
     def step(self, name: StepName, user_message_id: str, **facts: Any) -> None:
         """Tell of a step in a preload's life."""
+        step = PreloadStep(name=name, user_message_id=user_message_id, at=self.now(), **facts)
+        self.trace(step)
         if self._steps is not None:
-            step = PreloadStep(name=name, user_message_id=user_message_id, at=self.now(), **facts)
             self.door.publish(self._steps.send, step)
 
     def debug(self, name: str, **data: Any) -> None:
@@ -145,24 +174,39 @@ class Outlet:
         self._debugs = self._debugs or self._relay("debug_events")
         return self._stream(self._debugs)
 
+    @property
+    def funnel(self) -> Stream[Funnel]:
+        """How far the turns came, from the present on."""
+
+        def subscribe(observer: ObserverBase[Funnel], _: SchedulerBase | None) -> DisposableBase:
+            if self._funnels is None:
+                self._funnels, self._funnel = self._relay("funnel"), self.ledger.funnel
+            with self.door:
+                # What was told last, and not the ledger's: inside an event, what is on its way comes after it.
+                self.door.call(observer.on_next, self._funnel, where="funnel")
+                return self._funnels.add(observer)
+
+        return Stream(subscribe, door=self.door, scheduler=self.clock.scheduler, name="funnel")
+
     def end(self) -> None:
         """Settle and complete everything, and let go of the callbacks."""
         self._ended = True
         self.journal.close()
-        for relay in (self._events, self._steps, self._debugs):
+        for relay in (self._events, self._steps, self._debugs, self._funnels):
             if relay is not None:
                 relay.complete()
         self._on_event = self._on_debug = self.forward = None
+        self.clock.tap = None
         self.door.close()
 
     def _relay(self, name: str) -> Relay[Any]:
-        relay = Relay[Any](self.door, name)
+        relay: Relay[Any] = Relay(self.door, name)
         relay.is_completed = self._ended
         return relay
 
     def _stream(self, relay: Relay[T]) -> Stream[T]:
         return Stream(
-            lambda observer, _: relay.add(observer), door=self.door, scheduler=self._scheduler, name=relay.name
+            lambda observer, _: relay.add(observer), door=self.door, scheduler=self.clock.scheduler, name=relay.name
         )
 
 

@@ -12,7 +12,7 @@ One pure step, folded over what happens in a conversation: `(state, input) -> (s
 from __future__ import annotations
 
 import math
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -36,13 +36,14 @@ __all__ = [
     "Silent",
     "State",
     "Tell",
+    "Tick",
     "Trimmed",
     "find",
     "step",
 ]
 
 
-class Silent(msgspec.Struct, frozen=True):
+class Silent(msgspec.Struct, frozen=True, gc=False):
     """An ending that is not told as an event, only to those who ask for the message's outcome."""
 
     skip_code: str
@@ -53,21 +54,21 @@ Ending: TypeAlias = Fill | Skip | Failed | Silent
 # --- inputs: what happens; every time is epoch seconds ------------------------------------------------------------
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """The user said something: a preload of its own, and the end of the one before."""
 
     message_id: str
     at: float
 
 
-class Replied(msgspec.Struct, frozen=True):
+class Replied(msgspec.Struct, frozen=True, gc=False):
     """The assistant said something."""
 
     message_id: str
     at: float
 
 
-class Answered(msgspec.Struct, frozen=True):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """A user message's preload has ended."""
 
     user_message_id: str
@@ -75,14 +76,14 @@ class Answered(msgspec.Struct, frozen=True):
     at: float
 
 
-class Trimmed(msgspec.Struct, frozen=True):
+class Trimmed(msgspec.Struct, frozen=True, gc=False):
     """A message has fallen out of the history."""
 
     message_id: str
     at: float
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """An `Ad` lives for a message and a placement."""
 
     message_id: str
@@ -90,7 +91,7 @@ class Held(msgspec.Struct, frozen=True):
     at: float
 
 
-class Released(msgspec.Struct, frozen=True):
+class Released(msgspec.Struct, frozen=True, gc=False):
     """That `Ad` was destroyed."""
 
     message_id: str
@@ -98,12 +99,18 @@ class Released(msgspec.Struct, frozen=True):
     at: float
 
 
-Input: TypeAlias = Asked | Replied | Answered | Trimmed | Held | Released
+class Tick(msgspec.Struct, frozen=True, gc=False):
+    """Time has passed, and somebody looks."""
+
+    at: float
+
+
+Input: TypeAlias = Asked | Replied | Answered | Trimmed | Held | Released | Tick
 
 # --- outputs: what follows ----------------------------------------------------------------------------------------
 
 
-class Link(msgspec.Struct, frozen=True):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """These bids belong under this message from now on."""
 
     message_id: str
@@ -111,32 +118,32 @@ class Link(msgspec.Struct, frozen=True):
     fill: Fill
 
 
-class Emit(msgspec.Struct, frozen=True):
+class Emit(msgspec.Struct, frozen=True, gc=False):
     """Tell everyone."""
 
     event: Outcome
 
 
-class Tell(msgspec.Struct, frozen=True):
+class Tell(msgspec.Struct, frozen=True, gc=False):
     """Tell those who asked for this message: a copy of what everyone was told before the message was there."""
 
     message_id: str
     event: Outcome
 
 
-class Settle(msgspec.Struct, frozen=True):
+class Settle(msgspec.Struct, frozen=True, gc=False):
     """Nothing more can come for this message: its outcome is a local word."""
 
     message_id: str
     event: NoFill
 
 
-class Drop(msgspec.Struct, frozen=True):
+class Drop(msgspec.Struct, frozen=True, gc=False):
     """These cached bids are gone."""
 
     message_id: str
     bids: tuple[Bid, ...]
-    reason: str
+    reason: Literal["expired", "trimmed"]
 
 
 Output: TypeAlias = Link | Emit | Tell | Settle | Drop
@@ -144,7 +151,7 @@ Output: TypeAlias = Link | Emit | Tell | Settle | Drop
 # --- state --------------------------------------------------------------------------------------------------------
 
 
-class Live(msgspec.Struct, frozen=True):
+class Live(msgspec.Struct, frozen=True, gc=False):
     """The newest user message's preload."""
 
     user_message_id: str
@@ -153,7 +160,7 @@ class Live(msgspec.Struct, frozen=True):
     paired: bool = False
 
 
-class Cached(msgspec.Struct, frozen=True):
+class Cached(msgspec.Struct, frozen=True, gc=False):
     """An ad under its message, until `expires_at` unless it is held."""
 
     user_message_id: str
@@ -167,7 +174,7 @@ class Cached(msgspec.Struct, frozen=True):
         return self.fill.bids
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """Everything the step needs to know. The dict is never changed in place."""
 
     ad_ttl: float | None = None
@@ -205,6 +212,8 @@ def step(state: State, given: Input) -> tuple[State, tuple[Output, ...]]:
             state, outputs = _with(state, held=state.held | {(given.message_id, given.code)}), ()
         case Released():
             state, outputs = _release(state, given)
+        case Tick():
+            outputs = ()
     return state, drops + outputs
 
 

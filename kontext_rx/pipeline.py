@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from reactivex import Observable
-from reactivex import operators as rxops
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import CompositeDisposable
 
 from .pairing import Answered, Input, Output, State, step
 from .preload import PacedTurn, Submitted, preloads
-from .source import Feed, Source
+from .source import Feed, Source, scan
 
 __all__ = ["Followed", "pipeline"]
 
@@ -42,7 +41,7 @@ def pipeline(
     def fold(followed: Followed, given: Input) -> Followed:
         return step(followed[0], given)
 
-    paired = inputs.pipe(rxops.scan(fold, (start, ())))
+    paired = scan(fold, (start, ()))(inputs)
 
     def subscribe(observer: ObserverBase[Followed], outer: SchedulerBase | None = None) -> DisposableBase:
         return CompositeDisposable(

@@ -18,10 +18,13 @@ from reactivex.disposable import Disposable
 from . import wire
 from .ad import Ad
 from .client import Client, close_shared
+from .clock import Clock
 from .context import ClientContext
 from .errors import InvalidMessageError, InvalidOptionError, SessionDestroyedError, WrongThreadError
 from .event import AdError, AdEvent, Outcome
+from .explain import Explanation, explain
 from .history import History
+from .ledger import Funnel, Ledger
 from .link import ServerLink
 from .log import logger
 from .message import Message, is_sendable
@@ -54,20 +57,36 @@ from .pairing import (
     Silent,
     State,
     Tell,
+    Tick,
     Trimmed,
     find,
+    step,
 )
 from .pipeline import Followed, pipeline
 from .preload import PacedTurn, Submitted
 from .source import Feed
 from .stream import Stream
-from .trace import DebugEvent, PreloadStep
-from .typing import Host
+from .trace import Added, DebugEvent, Dropped, Ended, Linked, PreloadStep
+from .typing import Host, Tap
+from .wire import InitAnswer
 
 __all__ = ["Session"]
 
 CALLBACK_GRACE_S: Final = 1.0
 """Seconds that `aclose` gives async callbacks to finish. Source: ours."""
+
+
+class Internals(msgspec.Struct, frozen=True):
+    """What the recorder and the diagrams see of a session. No API."""
+
+    clock: Clock
+    ledger: Ledger
+    options: Options
+    rule: AnyRule | None
+    init: InitAnswer | None
+    requests: int
+    enabled: bool
+    has_begun: bool
 
 
 class Session:
@@ -93,6 +112,7 @@ class Session:
         "_outlet",
         "_pacer",
         "_pipeline",
+        "_rule",
         "_scheduler",
         "_state",
         "_thread",
@@ -121,14 +141,20 @@ class Session:
 
         self._history = History(wire.encode_message)
         self._outlet = Outlet(options.conversation_id, scheduler, self._history, on_event, on_debug_event)
+        self._rule = pacing
         self._pacer = Pacer(
-            pacing, self._history, self._outlet, user_id=options.user_id, conversation_id=options.conversation_id
+            pacing,
+            self._history,
+            self._outlet,
+            user_id=options.user_id,
+            conversation_id=options.conversation_id,
+            scheduler=scheduler,
+            timezone=self._timezone,
         )
         self._link = ServerLink(
             options,
             install_id=install_id,
             send=None if client is None else client.transport,
-            scheduler=scheduler,
             history=self._history,
             outlet=self._outlet,
             consent=consent,
@@ -267,6 +293,30 @@ class Session:
         """
         return self._outlet.journal.outcome(known_message_id(message_id), self._scheduler)
 
+    def explain(self, message_id: str) -> Explanation:
+        """
+        Why there is an ad under a message, or none: the verdict, the reason in words, and the steps with their times.
+
+        The stories of the last 60 messages are kept, also after `destroy`; they hold ids and times and no text.
+        Raises `InvalidOptionError` for a blank id.
+        """
+        known_message_id(message_id)
+        now = self._outlet.now()
+        _, over = step(self._state, Tick(now))  # only looked at: who asks changes nothing
+        return explain(
+            message_id,
+            self._outlet.ledger.story,
+            is_known=self._history.knew(message_id),
+            ad_ttl=self._link.options.ad_ttl,
+            now=now,
+            expired=[_dropped(output, now) for output in over if isinstance(output, Drop)],
+        )
+
+    @property
+    def funnel(self) -> Stream[Funnel]:
+        """How far this session's turns came, from the present on; it completes on `destroy`."""
+        return self._outlet.funnel
+
     @property
     def session_id(self) -> str | None:
         """The server's id of this session; None until the first answer that carries one."""
@@ -323,11 +373,12 @@ class Session:
             server=server,
             sdk=sdk,
             outlet=self._outlet,
-            scheduler=self._scheduler,
             emit=self._emit,
             on_destroy=self._release,
         )
         with self._outlet.door:
+            if (tap := self._tap) is not None:
+                tap.called(self._outlet.now(), "create_ad", message_id, code, theme)
             self._outlet.debug("Ad: mount", messageId=message_id, code=code, theme=theme)
             self._feed(Held(message_id, code, self._outlet.now()))
             if (found := find(self._state, message_id, code)) is not None:
@@ -411,15 +462,19 @@ class Session:
         if self._destroyed:
             return
         with self._outlet.door:
+            if (tap := self._tap) is not None:
+                tap.called(self._outlet.now(), "destroy")
             for ad in tuple(self._ads.values()):
-                ad.destroy()
+                ad._unmount()  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
             self._destroyed = True
             self._newest = None
             if self._unsent is not None:
                 self._outlet.step("cancelled", self._unsent, reason="session_destroyed")
             self._pipeline.dispose()
+            self._pacer.dispose()
             self._link.close()
             self._outlet.debug("Session: destroyed")
+            self._outlet.trace(Ended(at=self._outlet.now()))
             self._outlet.door.publish(self._end, None)
 
     def _end(self, _: None) -> None:
@@ -443,6 +498,16 @@ class Session:
             return
         at = self._outlet.now()
         trimmed = self._history.add(message)
+        self._outlet.trace(
+            Added(
+                message_id=message.id,
+                role=message.role,
+                at=at,
+                number=self._history.users,
+                track_only=track_only and message.role == "user",
+                after=self._newest,
+            )
+        )
         self._outlet.debug("Session: message-added", messageId=message.id, role=message.role)
         if message.role == "user":
             self._submit(Submitted(message, self._history.users, track_only, at))
@@ -483,7 +548,7 @@ class Session:
                 pace=self._pacer.pace,
                 request=self._request,
                 start=self._state,
-                scheduler=self._scheduler,
+                scheduler=self._outlet.clock,
             ).subscribe(self._follow, self._broken)
         self._inputs.on_next(given)
 
@@ -506,6 +571,14 @@ class Session:
                 match output:
                     case Link(message_id=message_id, user_message_id=user_message_id, fill=fill):
                         self._outlet.debug("Session: bid-assigned", messageId=message_id)
+                        self._outlet.trace(
+                            Linked(
+                                message_id=message_id,
+                                user_message_id=user_message_id,
+                                at=self._outlet.now(),
+                                bids={bid.code: bid.bid_id for bid in fill.bids},
+                            )
+                        )
                         for bid in fill.bids:
                             if (ad := self._ads.get((message_id, bid.code))) is not None:
                                 ad._resolve(bid, user_message_id, fill.messages)  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
@@ -522,6 +595,7 @@ class Session:
                     case Drop(message_id=message_id, bids=bids, reason=reason):
                         ids = [bid.bid_id for bid in bids]
                         self._outlet.debug(f"Session: bid-{reason}", messageId=message_id, bidIds=ids)
+                        self._outlet.trace(_dropped(output, self._outlet.now()))
 
     def _broken(self, error: Exception) -> None:
         """A defect of ours has ended the pipeline: the turn is lost, the session goes on with a new one."""
@@ -544,6 +618,10 @@ class Session:
             self._link.report_frame(event)
         self._outlet.emit(event)
 
+    def _timezone(self) -> str | None:
+        context = self._link.options.context
+        return None if context is None else context.timezone
+
     def _update(self, changes: dict[str, Any]) -> None:
         self._link.options = msgspec.structs.replace(self._link.options, **changes)
         self._outlet.debug("Session: options-updated", fields=sorted(changes))
@@ -559,17 +637,35 @@ class Session:
         with contextlib.suppress(SessionDestroyedError):  # from another thread, after the loop was closed
             self._on_loop("inbox", lambda: self._outlet.debug("Session: inbox-error", error=type(error).__name__))
 
+    @property
+    def _tap(self) -> Tap | None:
+        return self._outlet.clock.tap
+
+    def _internals(self) -> Internals:
+        return Internals(
+            clock=self._outlet.clock,
+            ledger=self._outlet.ledger,
+            options=self._link.options,
+            rule=self._rule,
+            init=self._link.init,
+            requests=self._link.requests,
+            enabled=self._client is not None,
+            has_begun=self._inputs is not None or bool(self._ads),
+        )
+
     # --- inside: threads ---
 
     def _mutate(self, call: str, change: Callable[..., None], *args: Any) -> None:
         if self._destroyed or (self._loop is not None and self._loop.is_closed()):
             raise SessionDestroyedError(call)
-        self._on_loop(call, self._change, change, args)
+        self._on_loop(call, self._change, call, change, args)
 
-    def _change(self, change: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def _change(self, call: str, change: Callable[..., None], args: tuple[Any, ...]) -> None:
         if self._destroyed:  # it came from another thread, and the end overtook it
             return
         with self._outlet.door:
+            if (tap := self._tap) is not None:
+                tap.called(self._outlet.now(), call, *args)
             change(*args)
 
     def _on_loop(self, call: str, function: Callable[..., None], *args: Any) -> None:
@@ -586,6 +682,11 @@ class Session:
                 raise SessionDestroyedError(call) from None
         else:
             self._scheduler.schedule(lambda _, __=None: function(*args))
+
+
+def _dropped(drop: Drop, at: float) -> Dropped:
+    codes = tuple(bid.code for bid in drop.bids)
+    return Dropped(message_id=drop.message_id, at=at, codes=codes, reason=drop.reason)
 
 
 class _Inbox(ObserverBase[Message]):

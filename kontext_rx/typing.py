@@ -16,6 +16,7 @@ __all__ = [
     "HttpResponse",
     "InstallIdStore",
     "Operator",
+    "Tap",
     "Transport",
 ]
 
@@ -26,7 +27,7 @@ Operator: TypeAlias = Callable[[Observable[A]], Observable[B]]
 """Takes one stream and gives another: what `pipe` composes."""
 
 
-class HttpRequest(msgspec.Struct, frozen=True):
+class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """One POST: an absolute address, headers, and a JSON body."""
 
     url: str
@@ -34,7 +35,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class HttpResponse(msgspec.Struct, frozen=True):
+class HttpResponse(msgspec.Struct, frozen=True, gc=False):
     """What came back, whatever the status; header names in lower case."""
 
     status: int
@@ -72,6 +73,8 @@ class FrameMessage(msgspec.Struct, frozen=True):
 
     data: object
     source: Literal["inline", "modal"] = "inline"
+    foreign: str | None = None
+    """The origin, where it is not the ad server's; the host then leaves *data* out: None."""
 
 
 class Host(Protocol):
@@ -123,12 +126,44 @@ class Host(Protocol):
         """Remove the modal."""
         ...
 
-    def open_link(self, url: str, target: Literal["browser", "in-app"]) -> None:
-        """Take the user to *url*, if it is safe to."""
+    def open_link(self, url: str, target: Literal["browser", "in-app"], fallback: str | None = None) -> None:
+        """
+        Take the user to *url*, or where that cannot be opened to *fallback*, once; if it is safe to.
+
+        *target* is advice: a host without a browser of its own, such as a web page, opens `in-app` like `browser`.
+        """
         ...
 
     def release(self) -> None:
         """Remove the frames; the slot is free for another ad."""
+        ...
+
+
+class Tap(Protocol):
+    """
+    Told of all that enters a session, in order, as it enters; and of all that follows, as it happens.
+
+    Every `at` is epoch seconds by the session's scheduler. It must not raise, and must not call the session.
+    """
+
+    def called(self, at: float, name: str, /, *args: Any) -> None:
+        """The app called *name*."""
+        ...
+
+    def rang(self, at: float, due: float, /) -> None:
+        """A timer rang that was due at *due*."""
+        ...
+
+    def answered(self, at: float, number: int, answer: HttpResponse | Exception | None, /) -> None:
+        """Request *number*, counted from 0, got its answer, failed, or ended without one."""
+        ...
+
+    def framed(self, at: float, message_id: str, code: str, message: FrameMessage, /) -> None:
+        """A frame of a mounted ad posted *message*."""
+        ...
+
+    def traced(self, trace: Any, /) -> None:
+        """The session did something: a `kontext_rx.trace.Trace`."""
         ...
 
 

@@ -384,7 +384,7 @@ class Bid(msgspec.Struct, frozen=True, gc=False):
     creative_type: Literal["display", "video"] | None = None
 
 
-class Fill(msgspec.Struct, frozen=True):
+class Fill(msgspec.Struct, frozen=True, gc=False):
     """The first bid for each enabled placement, in the server's order."""
 
     bids: tuple[Bid, ...]
@@ -393,7 +393,7 @@ class Fill(msgspec.Struct, frozen=True):
     """What was sent with the request: the creative was made for it."""
 
 
-class Skip(msgspec.Struct, frozen=True):
+class Skip(msgspec.Struct, frozen=True, gc=False):
     """No ad, deliberately or for want of one."""
 
     skip_code: str
@@ -402,7 +402,7 @@ class Skip(msgspec.Struct, frozen=True):
     """The name under which it is recorded."""
 
 
-class Failed(msgspec.Struct, frozen=True):
+class Failed(msgspec.Struct, frozen=True, gc=False):
     """The request or its answer failed. `permanent` disables the session, `report` sends it to `/error`."""
 
     message: str
@@ -416,7 +416,7 @@ class Failed(msgspec.Struct, frozen=True):
 PreloadAnswer: TypeAlias = Fill | Skip | Failed
 
 
-class InitAnswer(msgspec.Struct, frozen=True):
+class InitAnswer(msgspec.Struct, frozen=True, gc=False):
     """What the server decides about a session."""
 
     enabled: bool = True

@@ -12,6 +12,7 @@ from kontext_rx.event import AdError, AdEvent, AdHeight, Clicked, Viewed
 from kontext_rx.frame import (
     CloseModal,
     Fail,
+    Foreign,
     Frame,
     FrameState,
     Hide,
@@ -111,12 +112,12 @@ class TestInline:
         assert error.event.code is None
         assert fail == Fail()
 
-    def test_styles_are_handed_on_as_text(self) -> None:
+    def test_styles_are_handed_on_as_css(self) -> None:
         """(A-059)"""
         styles = said(
             "set-styles-iframe", containerStyles={"margin": 4, "x": None}, iframeStyles={"borderRadius": "8px"}
         )
-        assert play(styles)[1] == [Style({"margin": "4"}, {"borderRadius": "8px"})]
+        assert play(styles)[1] == [Style({"margin": "4px"}, {"border-radius": "8px"})]
         assert play(said("set-styles-iframe", containerStyles=5))[1] == [Style({}, {})]
 
     @pytest.mark.parametrize(
@@ -132,10 +133,24 @@ class TestInline:
         """(A-014, A-015, A-051)"""
         assert play(said("click-iframe", **data))[1] == [link]
 
+    @pytest.mark.parametrize(
+        ("given", "fallback"),
+        [
+            ("https://shop.test", "https://shop.test"),
+            ("/click/2", "https://ads.test/click/2"),
+            ("", None), (None, None), (5, None),
+        ],
+    )  # fmt: skip
+    def test_a_click_may_have_a_fallback(self, given: object, fallback: str | None) -> None:
+        """Resolved in the same way (A-052)."""
+        assert play(said("click-iframe", url="amazon://x", fallbackUrl=given))[1] == [
+            OpenLink("amazon://x", "browser", fallback)
+        ]
+
     @pytest.mark.parametrize("url", [None, "", 5])
     def test_a_click_without_an_address_opens_nothing(self, url: object) -> None:
         """(A-050)"""
-        assert play(said("click-iframe", url=url))[1] == []
+        assert play(said("click-iframe", url=url, fallbackUrl="https://shop.test"))[1] == []
 
 
 class TestEvents:
@@ -224,6 +239,12 @@ class TestModal:
         _, (opened,) = play(said("open-component-iframe", component="modal", timeout=timeout))
         assert isinstance(opened, OpenModal)
         assert (opened.timeout_s, opened.url) == (5.0, FRAME.modal_url)
+
+    @pytest.mark.parametrize("timeout", [61_000, 1e300, 10**300])
+    def test_has_a_minute_at_most(self, timeout: float) -> None:
+        _, (opened,) = play(said("open-component-iframe", component="modal", timeout=timeout))
+        assert isinstance(opened, OpenModal)
+        assert opened.timeout_s == 60.0
 
     def test_opens_plain_when_its_parameters_cannot_be_sent(self) -> None:
         """Half an emoji cannot stand in an address."""
@@ -326,6 +347,14 @@ class TestDoubt:
     def test_a_flood_of_unknown_types_is_not_remembered(self) -> None:
         state, outputs = play(*(said(f"{number}-iframe") for number in range(10_000)))
         assert len(outputs) == len(state.strange) == 32
+
+    def test_a_foreign_origin_is_noted_once_and_what_it_says_is_not_heard(self) -> None:
+        """(A-018, A-020)"""
+        spy, other = "https://spy.test", "https://other.test"
+        show = {"type": "show-iframe"}
+        state, outputs = play(*(FrameMessage(show, "inline", origin) for origin in (spy, spy, other)))
+        assert outputs == [Foreign(spy), Foreign(other)]
+        assert not state.visible
 
     @pytest.mark.parametrize(
         "kind", ["view-iframe", "ad-done-iframe", "ad-done-component-iframe", "open-skoverlay-iframe"]

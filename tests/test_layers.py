@@ -12,11 +12,11 @@ HOUSE = Path(kontext_rx.__file__).parent
 
 ROOMS = {
     "1 values": "errors message event trace context options typing",
-    "2 pure": "history pairing wire frame",
-    "3 streams": "source door reader stream ops pacing preload pipeline exchange journal",
+    "2 pure": "history pairing wire css frame ledger explain",
+    "3 streams": "source door clock reader stream ops pacing preload pipeline exchange journal",
     "4 edges": "client telemetry install log hosts adserver",
     "5 house": "outlet pacer link ad session create",
-    "6 around": "testing simulate cli demo __main__",
+    "6 around": "recording marbles testing simulate cli demo notebook __main__",
 }
 """From the bottom up. A module that is not here has no room yet: give it one."""
 
@@ -28,6 +28,9 @@ KEPT_TO = {
     "click": {"cli"},
     "rich": {"cli"},
     "platformdirs": {"install"},
+    "anywidget": {"notebook"},
+    "traitlets": {"notebook"},
+    "altair": {"marbles", "simulate"},
 }
 """Who may import what we depend on."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 from aiohttp import WSMsgType, web
 
 from . import script
 from .bridge import Bridge
 from .connection import Connection
-from .limits import MESSAGE_CHARS
+from .limits import CLOSE_S, MESSAGE_CHARS
+from .talk import talk
 
 __all__ = ["app"]
 
@@ -34,7 +34,7 @@ def app(bridge: Bridge) -> web.Application:
             raise web.HTTPForbidden(text="this origin may not connect")
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=4 * MESSAGE_CHARS, compress=False)
         await socket.prepare(request)
-        await _run(bridge, socket)
+        await _serve(bridge, socket, request.transport)
         return socket
 
     async def hang_up(_: web.Application) -> None:
@@ -47,28 +47,22 @@ def app(bridge: Bridge) -> web.Application:
     return application
 
 
-async def _run(bridge: Bridge, socket: web.WebSocketResponse) -> None:
-    ready = asyncio.Event()
-    connection = bridge.connect(ready.set)
-    sending = asyncio.create_task(_send(connection, socket, ready))
-    try:
+async def _serve(bridge: Bridge, socket: web.WebSocketResponse, transport: asyncio.Transport | None) -> None:
+    async def listen(connection: Connection) -> None:
         async for message in socket:
             if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 connection.receive(message.data)
-    finally:
-        connection.lost()
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
 
+    def abort() -> None:
+        if transport is not None:
+            transport.abort()
 
-async def _send(connection: Connection, socket: web.WebSocketResponse, ready: asyncio.Event) -> None:
-    with contextlib.suppress(ConnectionError, RuntimeError):  # the socket is gone: its reader notices too
-        while True:
-            await ready.wait()
-            ready.clear()
-            for text in connection.outgoing():
-                await socket.send_str(text)
-            if connection.closing is not None:
-                code, reason = connection.closing
-                await socket.close(code=code, message=reason.encode())
-                return
+    await talk(
+        bridge,
+        listen=listen,
+        send=socket.send_str,
+        close=lambda code, reason: socket.close(code=code, message=reason.encode()),
+        abort=abort,
+    )
+    if transport is not None and transport.get_write_buffer_size():  # closed, it would wait for ever to be read
+        asyncio.get_running_loop().call_later(CLOSE_S, transport.abort)

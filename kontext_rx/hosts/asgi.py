@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from . import script
 from .bridge import Bridge
 from .connection import Connection
+from .talk import talk
 
 __all__ = ["app"]
 
@@ -35,7 +34,7 @@ def app(bridge: Bridge) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
                     await send({"type": "websocket.close", "code": 1008})  # before it is accepted: a 403
                     return
                 await send({"type": "websocket.accept"})
-                await _run(bridge, receive, send)
+                await _serve_socket(bridge, receive, send)
             case _:  # lifespan: there is nothing to start
                 pass
 
@@ -56,29 +55,16 @@ async def _respond(send: Send, status: int, headers: dict[str, str], body: bytes
     await send({"type": "http.response.body", "body": body})
 
 
-async def _run(bridge: Bridge, receive: Receive, send: Send) -> None:
-    ready = asyncio.Event()
-    connection = bridge.connect(ready.set)
-    sending = asyncio.create_task(_send(connection, send, ready))
-    try:
+async def _serve_socket(bridge: Bridge, receive: Receive, send: Send) -> None:
+    async def listen(connection: Connection) -> None:
         while (event := await receive())["type"] == "websocket.receive":
             text, data = event.get("text"), event.get("bytes")
             connection.receive(text if text is not None else data or b"")
-    finally:
-        connection.lost()
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
 
-
-async def _send(connection: Connection, send: Send, ready: asyncio.Event) -> None:
-    # Each server has its own exception for a socket that is gone; whatever it is, the reader is told too.
-    with contextlib.suppress(Exception):
-        while True:
-            await ready.wait()
-            ready.clear()
-            for text in connection.outgoing():
-                await send({"type": "websocket.send", "text": text})
-            if connection.closing is not None:
-                code, reason = connection.closing
-                await send({"type": "websocket.close", "code": code, "reason": reason})
-                return
+    await talk(
+        bridge,
+        listen=listen,
+        send=lambda text: send({"type": "websocket.send", "text": text}),
+        close=lambda code, reason: send({"type": "websocket.close", "code": code, "reason": reason}),
+        abort=lambda: None,  # ASGI has no word for it; the server closes what its application has left
+    )

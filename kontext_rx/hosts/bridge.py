@@ -15,6 +15,7 @@ from ..typing import InstallIdStore
 from .browser import BrowserHost
 from .connection import Connection
 from .desk import Desk
+from .limits import WAITING
 from .messages import Hello
 from .origins import Origins
 from .pages import Page
@@ -36,7 +37,7 @@ class BridgeStats(msgspec.Struct):
     resumed: int = 0
     """Sockets that took a page up where its last one had left off."""
     refused: int = 0
-    """Sockets sent away: another origin, no token that counts, a session that is over."""
+    """Sockets sent away: another origin, no token that counts, a session that is over, too many of them."""
     violations: int = 0
     """Sockets closed on a page that broke the rules."""
     dropped: int = 0
@@ -54,7 +55,8 @@ class Bridge:
         token = bridge.admit(session)          # into the page, which gives it to `mount({token})`
 
     A page can touch the ads of its own session and nothing else; the worst it can do is lie about its own ads, its
-    device and its consent.
+    device and its consent. Without a token at most 1,024 sockets are open, for ten seconds each; how many one address
+    may open is for what stands before the app to say.
 
     Args:
         origins: Whose pages may connect, such as `["https://chat.example"]`. None: the pages of the very host that
@@ -94,8 +96,11 @@ class Bridge:
         self._resume_ttl, self._max_pages, self._max_slots = resume_ttl, max_pages, max_slots
         self._scheduler = scheduler
         self._tokens = Tokens[Desk](token_ttl)
-        self._desks: dict[int, Desk] = {}
+        self._desks: dict[AdSession, Desk] = {}
+        """By session, until it is destroyed."""
         self._connections: set[Connection] = set()
+        self._waiting: dict[Connection, None] = {}
+        """Those that have not introduced their page, the oldest first."""
 
     # --- for an app ---
 
@@ -133,7 +138,7 @@ class Bridge:
 
     def revoke(self, session: AdSession) -> None:
         """End every token and every page of *session*; the session goes on."""
-        if (desk := self._desks.get(id(session))) is not None:
+        if (desk := self._desks.get(session)) is not None:
             self._close(desk, "token")
 
     def slot(self, session: AdSession, name: str) -> BrowserHost:
@@ -168,8 +173,13 @@ class Bridge:
 
     def connect(self, ready: Callable[[], None]) -> Connection:
         """A socket was opened, and its origin allowed: *ready* is called when there is something to send."""
+        if len(self._waiting) >= WAITING:
+            self._no_longer_waits(oldest := next(iter(self._waiting)))
+            self.count("refused")
+            oldest.hang_up(4408, "say hello")
         connection = Connection(self, ready)
         self._connections.add(connection)
+        self._waiting[connection] = None
         connection.deadline.disposable = self._after(HELLO_S, lambda: connection.hang_up(4408, "say hello"))
         return connection
 
@@ -177,7 +187,7 @@ class Bridge:
 
     def enter(self, hello: Hello, connection: Connection) -> None:
         """Let a page in: where it left off if we still know it, and afresh otherwise."""
-        connection.deadline.dispose()
+        self._no_longer_waits(connection)
         entered = self._tokens.enter(hello.token, self.now())
         if entered is None:
             self.count("refused")
@@ -194,6 +204,10 @@ class Bridge:
             self.count("resumed")
             connection.welcome(desk, page, seen=hello.seen, fresh=False)
             return
+        if not desk.entries.take(self.now()):
+            self.count("refused")
+            connection.hang_up(4429, "too often")  # it may come back later
+            return
         if page is not None:
             desk.drop(page)
         self._make_room(desk)
@@ -204,7 +218,7 @@ class Bridge:
     def leave(self, connection: Connection) -> None:
         """A socket is gone: its page has some time to come back."""
         self._connections.discard(connection)
-        connection.deadline.dispose()
+        self._no_longer_waits(connection)
         if connection.key is not None:
             self._tokens.leave(connection.key, self.now())
             connection.key = None
@@ -227,21 +241,25 @@ class Bridge:
     # --- inside ---
 
     def _desk(self, session: AdSession, call: str) -> Desk:
-        known = self._desks.get(id(session))
-        if known is not None:
-            return known
         if not all(hasattr(session, name) for name in ("events", "create_ad", "update_options", "is_destroyed")):
             raise InvalidOptionError("session", f"<{type(session).__name__}>", "give a session of create_session")
+        known = self._desks.get(session)
+        if known is not None:
+            return known
         if session.is_destroyed:
             raise SessionDestroyedError(call)
-        desk = self._desks[id(session)] = Desk(session, max_slots=self._max_slots, install_ids=self.install_ids)
+        desk = self._desks[session] = Desk(session, max_slots=self._max_slots, install_ids=self.install_ids)
 
         def ended() -> None:
             self._close(desk, "session")
-            del self._desks[id(session)]
+            del self._desks[session]
 
         session.events.subscribe(on_completed=ended)
         return desk
+
+    def _no_longer_waits(self, connection: Connection) -> None:
+        connection.deadline.dispose()
+        self._waiting.pop(connection, None)
 
     def _close(self, desk: Desk, why: str) -> None:
         self._tokens.revoke(desk)

@@ -9,7 +9,7 @@
  * Without code: a `<meta name="kontext-token" content="...">` in the page mounts by itself.
  *
  * A page with a Content-Security-Policy allows the ad server in `frame-src`, and the bridge in `script-src` and
- * `connect-src`.
+ * `connect-src`. An ad draws in its place and nowhere else, whatever its styles; only its modal covers the page.
  *
  * What the frames say is heard from the exact origin of the ad server and from the very frame; the protocol itself is
  * spoken in Python, at the other end of one WebSocket.
@@ -20,10 +20,15 @@ const BEAT_MS = 200; // between two reports of dimensions. Source: the official 
 const CLICK_MS = 100; // for an ad that opens its link itself: that uses the click up, and no second tab follows
 // Between the dialog's taking the focus and its frame's: where the two cross, Chromium gives the keys to neither.
 const FOCUS_MS = 100;
+const ACTIVE_MS = 5000; // for which a click lets a page open a tab. Source: Chromium, the longest of all browsers
 const PING_MS = 20_000;
 const FRAME_CHARS = 16_000; // a frame's message as JSON; the other end has the same limit
 const FRAME_RATE = 100; // messages of a frame a second; the rest is dropped, and counted
+const MESSAGE_CHARS = 60_000; // one message to the other end, which hangs up on much more
+const TALLEST_PX = 10_000; // of a place; the other end does not hear of a taller frame
+const FOREIGN = 8; // origins of a frame that has gone elsewhere are told, each once
 const KEPT = 512; // messages that wait for the other end; beyond it the page starts afresh
+const BARE = "border:0;width:100%;background:transparent;color-scheme:auto;";
 const SLOTS = "kontext-ad[message-id],[data-kontext-slot]";
 const INSTALL_KEY = "kontext-install-id";
 
@@ -38,13 +43,14 @@ const INSTALL_KEY = "kontext-install-id";
  */
 
 /** @typedef {{do: (call: string, args: any[]) => void, check: () => boolean, remove: () => void}} Slot */
-/** @typedef {(kind: "frame" | "dismissed", fields?: Record<string, unknown>) => void} Tell */
+/** @typedef {(kind: "frame" | "foreign" | "dismissed", fields?: Record<string, unknown>) => void} Tell */
 
 /**
  * The frames of one place. Used by `mount`, and by hosts that have another way to Python than a WebSocket.
  *
  * @param {HTMLElement} element Where the inline frame goes.
- * @param {Tell} tell Takes what the frames say: `frame` with `source` and `data` (JSON), and `dismissed`.
+ * @param {Tell} tell Takes what the frames say: `frame` with `source` and `data` (JSON), `foreign` with `source` and
+ *     `origin` when a frame has gone elsewhere and speaks, and `dismissed`.
  * @returns {Slot} `do` performs a call of the host; `check` is false when the page has thrown the frame out.
  */
 export function createSlot(element, tell) {
@@ -53,7 +59,11 @@ export function createSlot(element, tell) {
   /** @type {HTMLDialogElement | null} */ let dialog = null;
   /** @type {HTMLElement | null} */ let link = null;
   /** @type {IntersectionObserver | null} */ let seen = null;
-  /** @type {string[]} */ let styled = [];
+  /** @type {Set<string>} */ const foreign = new Set();
+  // What is drawn in the box stays in it. The container is the ad's to style, and the element is left to the page.
+  const box = document.createElement("div"), container = document.createElement("div");
+  box.style.cssText = `contain:paint;width:100%;max-height:${TALLEST_PX}px`;
+  box.append(container);
   let origin = "", code = "", beat = 0, onScreen = false, allowance = FRAME_RATE, refilled = 0, dropped = 0;
 
   /** @param {string} url @param {string} style */
@@ -65,16 +75,23 @@ export function createSlot(element, tell) {
     made.referrerPolicy = "strict-origin"; // the address of a conversation is nobody's business
     made.title = "Advertisement";
     made.loading = "eager";
-    made.style.cssText = `border:0;width:100%;background:transparent;color-scheme:auto;${style}`;
+    made.style.cssText = BARE + style;
     made.src = url;
     return made;
   };
 
   /** @param {MessageEvent} event */
   const hear = (event) => {
-    if (event.origin !== origin || !event.source) return;
     const isInline = event.source === inline?.contentWindow;
-    if (!isInline && event.source !== modal?.contentWindow) return;
+    if (!event.source || (!isInline && event.source !== modal?.contentWindow)) return;
+    const source = isInline ? "inline" : "modal";
+    if (event.origin !== origin) {
+      if (foreign.size < FOREIGN && !foreign.has(event.origin)) {
+        foreign.add(event.origin);
+        tell("foreign", { source, origin: event.origin });
+      }
+      return;
+    }
     const now = performance.now();
     allowance = Math.min(FRAME_RATE, allowance + ((now - refilled) * FRAME_RATE) / 1000);
     refilled = now;
@@ -82,6 +99,7 @@ export function createSlot(element, tell) {
       dropped++;
       return;
     }
+    allowance--;
     let data = event.data;
     try {
       if (typeof data === "string" && data.length <= FRAME_CHARS) data = JSON.parse(data);
@@ -94,13 +112,12 @@ export function createSlot(element, tell) {
       dropped++;
       return;
     }
-    allowance--;
-    tell("frame", { source: isInline ? "inline" : "modal", data, ...(dropped && { dropped }) });
+    tell("frame", { source, data, ...(dropped && { dropped }) });
     dropped = 0;
   };
 
   const tellDimensions = () => {
-    const box = element.getBoundingClientRect();
+    const place = element.getBoundingClientRect();
     post({
       type: "update-dimensions-iframe",
       data: {
@@ -109,10 +126,10 @@ export function createSlot(element, tell) {
         windowHeight: innerHeight,
         screenWidth: screen.width,
         screenHeight: screen.height,
-        containerWidth: box.width,
-        containerHeight: box.height,
-        containerX: box.x,
-        containerY: box.y,
+        containerWidth: place.width,
+        containerHeight: place.height,
+        containerX: place.x,
+        containerY: place.y,
         keyboardHeight: 0,
       },
     });
@@ -148,7 +165,8 @@ export function createSlot(element, tell) {
       onScreen = entries[entries.length - 1].isIntersecting;
       pace();
     });
-    element.append(inline);
+    container.append(inline);
+    element.append(box);
     seen.observe(inline);
   };
 
@@ -157,20 +175,28 @@ export function createSlot(element, tell) {
     removeEventListener("message", hear);
     document.removeEventListener("visibilitychange", pace);
     seen?.disconnect();
+    box.remove();
     inline?.remove();
     link?.remove();
-    for (const name of styled) element.style.removeProperty(name);
-    styled = [];
+    container.style.cssText = "";
+    foreign.clear();
     inline = link = seen = null;
     onScreen = false;
     pace();
   };
 
-  /** @param {Record<string, string>} container @param {Record<string, string>} own */
-  const style = (container, own) => {
-    for (const name in container) element.style.setProperty(name, container[name]);
-    for (const name in own) inline?.style.setProperty(name, own[name]);
-    styled.push(...Object.keys(container));
+  /**
+   * The ad's styles, which take the place of those before.
+   *
+   * @param {Record<string, string>} around @param {Record<string, string>} own
+   */
+  const style = (around, own) => {
+    if (!inline) return;
+    const { display, height } = inline.style;
+    container.style.cssText = "";
+    inline.style.cssText = `${BARE}display:${display};height:${height}`;
+    for (const name in around) container.style.setProperty(name, around[name]);
+    for (const name in own) inline.style.setProperty(name, own[name]);
   };
 
   const closeModal = () => {
@@ -227,15 +253,15 @@ export function createSlot(element, tell) {
     setTimeout(() => shown?.style.setProperty("display", "block"), FOCUS_MS);
   };
 
-  /** @param {string} url */
-  const openLink = (url) => {
-    let address;
-    try {
-      address = new URL(url);
-    } catch {
-      return;
-    }
-    if (isWeb(address)) setTimeout(() => follow(address), CLICK_MS);
+  /**
+   * For an address that no page can open, such as one of an app's own scheme, there is the fallback. A page has no
+   * browser of its own inside: `in-app` is a tab too.
+   *
+   * @param {string} url @param {string} _target @param {string | null} [fallback]
+   */
+  const openLink = (url, _target, fallback) => {
+    const address = webAddress(url) ?? webAddress(fallback);
+    if (address) setTimeout(() => follow(address), CLICK_MS);
   };
 
   /** @param {URL} address */
@@ -244,7 +270,9 @@ export function createSlot(element, tell) {
     link?.remove();
     link = null;
     // The click has activated the page too, for some seconds. Without that a browser opens nothing, and says nothing.
-    if (navigator.userActivation?.isActive ?? true) {
+    // A click on the page itself is not the ad's to use: what a frame was clicked for, it has the focus.
+    const isOwn = performance.now() - touched > ACTIVE_MS || [inline, modal].some((one) => one && isFocused(one));
+    if (isOwn && (navigator.userActivation?.isActive ?? true)) {
       open(address, "_blank", "noopener,noreferrer");
       return;
     }
@@ -311,8 +339,9 @@ export function mount({ token, url, root = document, installId: keep = true, onR
 
   /** @param {string} t @param {Record<string, unknown>} [fields] */
   const send = (t, fields) => {
-    const text = JSON.stringify({ t, n: ++sent, ...fields });
-    waiting.push({ n: sent, text });
+    const text = JSON.stringify({ t, n: sent + 1, ...fields });
+    if (text.length > MESSAGE_CHARS) return console.error(`kontext: too long to be told: ${t}`);
+    waiting.push({ n: ++sent, text });
     if (waiting.length > KEPT) {
       page = randomId();
       clear();
@@ -584,6 +613,21 @@ function isWeb(address) {
   return /^https?:$/.test(address.protocol);
 }
 
+/** The address, if a page may open it: http and https. @param {string | null} [url] */
+function webAddress(url) {
+  try {
+    const address = new URL(url ?? "", url?.startsWith("//") ? location.href : undefined);
+    return isWeb(address) ? address : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a frame has the focus, or something in it. @param {HTMLIFrameElement} frame */
+function isFocused(frame) {
+  return /** @type {Document | ShadowRoot} */ (frame.getRootNode()).activeElement === frame;
+}
+
 function randomBytes() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -597,6 +641,9 @@ function uuid7() {
   const variant = "89ab"[parseInt(hex[16], 16) & 3];
   return (hex.slice(0, 16) + variant + hex.slice(17)).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
+
+let touched = -Infinity; // when the page itself was last clicked or typed in; what happens in a frame is not seen here
+for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => (touched = performance.now()), true);
 
 const meta = document.querySelector('meta[name="kontext-token"]');
 if (meta) mount({ token: /** @type {HTMLMetaElement} */ (meta).content });

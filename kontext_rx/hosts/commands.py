@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..source import Feed
 from ..typing import FrameMessage
-from .styles import safe_styles
+from .styles import container_styles, frame_styles
 
 __all__ = ["CommandHost"]
 
@@ -45,8 +45,13 @@ class CommandHost(abc.ABC):
 
     def hear(self, data: object, source: Literal["inline", "modal"] = "inline") -> None:
         """A frame has posted *data*; nothing is heard of a frame that is not there."""
-        if (self.url if source == "inline" else self.modal_url) is not None:
+        if self._is_loaded(source):
             self._messages.on_next(FrameMessage(data, source))
+
+    def hear_foreign(self, origin: str, source: Literal["inline", "modal"] = "inline") -> None:
+        """A frame has posted something from another *origin* than the ad server's: it is noted, and not heard."""
+        if self._is_loaded(source):
+            self._messages.on_next(FrameMessage(None, source, origin))
 
     def dismiss(self) -> None:
         """The user has closed the modal, with Escape for one: as if it had closed itself."""
@@ -80,8 +85,8 @@ class CommandHost(abc.ABC):
         self.command("resize", height)
 
     def style(self, container: dict[str, str], iframe: dict[str, str]) -> None:
-        """See `Host.style`; properties with which an ad could leave its slot are left out."""
-        self._styles = safe_styles(container), safe_styles(iframe)
+        """See `Host.style`; what would load something, or is the protocol's, is left out. Replaces what was before."""
+        self._styles = container_styles(container), frame_styles(iframe)
         self.command("style", *self._styles)
 
     def open_modal(self, url: str) -> None:
@@ -99,9 +104,9 @@ class CommandHost(abc.ABC):
         self.modal_url, self.modal_revealed = None, False
         self.command("close_modal")
 
-    def open_link(self, url: str, target: Literal["browser", "in-app"]) -> None:
+    def open_link(self, url: str, target: Literal["browser", "in-app"], fallback: str | None = None) -> None:
         """See `Host.open_link`."""
-        self.command("open_link", url, target)
+        self.command("open_link", url, target, fallback)
 
     def release(self) -> None:
         """See `Host.release`."""
@@ -121,6 +126,9 @@ class CommandHost(abc.ABC):
             self.command("resize", self.height)
         if self.visible:
             self.command("show")
+
+    def _is_loaded(self, source: Literal["inline", "modal"]) -> bool:
+        return (self.url if source == "inline" else self.modal_url) is not None
 
     def _forget(self) -> None:
         self.url = self.modal_url = self._styles = None

@@ -62,6 +62,7 @@ class Connection:
     def __init__(self, reception: Reception, ready: Callable[[], None]) -> None:
         self._reception, self._ready = reception, ready
         self._urgent: list[str] = []
+        self._ack: int | None = None
         self._cursor = 0
         self.closing: tuple[int, str] | None = None
         """A WebSocket close code and a reason; None while the connection goes on."""
@@ -91,6 +92,9 @@ class Connection:
     def outgoing(self) -> list[str]:
         """What is to be sent now, in order; each text is given once."""
         texts, self._urgent = self._urgent, []
+        if self._ack is not None:
+            texts.append(_encode({"t": "ack", "a": self._ack}))
+            self._ack = None
         if self.page is not None and self.page.line is self:
             texts += self.page.channel.after(self._cursor)
             self._cursor = self.page.channel.sent
@@ -146,7 +150,7 @@ class Connection:
 
     def _take(self, page: Page, desk: Desk, envelope: Envelope, message: PageMessage | None) -> None:
         now = self._reception.now()
-        if not isinstance(message, FrameSaid) and not page.control.take(now):
+        if not (page.flood if isinstance(message, FrameSaid) else page.control).take(now):
             raise _ViolationError(1008, "too many messages")
         match message:
             case Hello():
@@ -154,7 +158,7 @@ class Connection:
             case Ack(a=number):
                 page.channel.acknowledged(number)
             case Ping():
-                self._say({"t": "ack", "a": page.channel.seen})
+                self._acknowledge(page.channel.seen)
             case Bye():
                 desk.drop(page)
                 self.hang_up(1000, "bye")
@@ -167,14 +171,14 @@ class Connection:
 
     def _take_new(self, page: Page, desk: Desk, message: PageMessage | None, now: float) -> None:
         if (seen := page.channel.due()) is not None:
-            self._say({"t": "ack", "a": seen})
+            self._acknowledge(seen)
         if isinstance(message, FrameSaid):
             heard = page.frames.take(now)
             if (dropped := message.dropped + (not heard)) > 0:
                 self._dropped(page, dropped)
             if not heard:
                 return
-        if message is None or not desk.take(page, message):
+        if message is None or not desk.take(page, message, now):
             self._reception.count("unusable")
 
     def _dropped(self, page: Page, messages: int) -> None:
@@ -191,5 +195,13 @@ class Connection:
         self.hang_up(code, reason)
 
     def _say(self, message: dict[str, Any]) -> None:
-        self._urgent.append(msgspec.json.encode(message).decode())
+        self._urgent.append(_encode(message))
         self._ready()
+
+    def _acknowledge(self, seen: int) -> None:
+        self._ack = seen  # the latest speaks for those before: a page that does not read piles nothing up
+        self._ready()
+
+
+def _encode(message: dict[str, Any]) -> str:
+    return msgspec.json.encode(message).decode()

@@ -13,10 +13,12 @@ from ..options import Consent
 from ..typing import InstallIdStore
 from ..wire import is_uuid
 from .browser import BrowserHost
+from .limits import Allowance
 from .messages import (
     ConsentSaid,
     ContextSaid,
     Dismissed,
+    ForeignSaid,
     FrameSaid,
     Gone,
     InstallSaid,
@@ -41,12 +43,14 @@ class Desk:
         self.consent: PageConsent | None = None
         self.context: ClientContext | None = None
         self.user_id: str | None = None
+        self.entries = Allowance(rate=0.1, burst=32)
+        """Pages that come in: each has an allowance of its own, so these have one too. Source: ours."""
         self._max_slots, self._install_ids = max_slots, install_ids
         self._shown: dict[tuple[str, str], Slot] = {}
         self._places: dict[str, Slot] = {}
         self._named: dict[str, BrowserHost] = {}
 
-    def take(self, page: Page, message: PageMessage) -> bool:
+    def take(self, page: Page, message: PageMessage, now: float) -> bool:
         """Do what a page says; False when it makes no sense."""
         match message:
             case SlotShown():
@@ -57,6 +61,10 @@ class Desk:
                     self._remove(slot, gone=True)
             case FrameSaid():
                 return self._heard(page, message)
+            case ForeignSaid(slot=slot_id):
+                slot = page.slots.get(slot_id)
+                if slot is not None and slot.host is not None:
+                    slot.host.hear_foreign(message.origin, message.source)
             case Dismissed(slot=slot_id):
                 slot = page.slots.get(slot_id)
                 if slot is not None and slot.host is not None:
@@ -67,7 +75,7 @@ class Desk:
                 if self.consent is not None:
                     self.consent.latest = Consent(gdpr=message.gdpr, gdpr_consent=message.gdpr_consent)
             case InstallSaid(id=install_id):
-                return self._install(install_id)
+                return page.installs.take(now) and self._install(install_id)
             case _:
                 return False
         return True

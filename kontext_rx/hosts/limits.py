@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FRAME_CHARS", "MESSAGE_CHARS", "Allowance"]
+__all__ = ["CLOSE_S", "FRAME_CHARS", "MESSAGE_CHARS", "SEND_S", "WAITING", "Allowance"]
 
 MESSAGE_CHARS: Final = 64 * 1024
 """One message of a page's, in characters; a longer one closes its socket. Source: ours."""
 
 FRAME_CHARS: Final = 16_000
 """One message of a frame's, as JSON; a longer one is dropped in the page. Source: ours."""
+
+WAITING: Final = 1024
+"""Sockets of a bridge that have not introduced their page; the oldest is hung up on for another one. Source: ours."""
+
+SEND_S: Final = 30.0
+"""Seconds in which a socket takes what it is sent, else it is cut. Source: ours."""
+
+CLOSE_S: Final = 5.0
+"""Seconds in which a socket that is closed takes what is left, else it is cut. Source: ours."""
 
 
 class Allowance:

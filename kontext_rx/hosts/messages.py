@@ -16,6 +16,7 @@ __all__ = [
     "ContextSaid",
     "Dismissed",
     "Envelope",
+    "ForeignSaid",
     "FrameSaid",
     "Gone",
     "Hello",
@@ -37,6 +38,10 @@ def _text(longest: int, shortest: int = 1) -> Any:
     return msgspec.Meta(min_length=shortest, max_length=longest)
 
 
+def _like(pattern: str) -> Any:
+    return msgspec.Meta(pattern=rf"\A{pattern}\Z")  # `$` would let a last line feed pass
+
+
 class Envelope(msgspec.Struct, frozen=True):
     """The kind of a message, and its number if it is one that must not get lost."""
 
@@ -53,7 +58,7 @@ class Hello(_Said, frozen=True):
 
     v: int
     token: Annotated[str, _text(512)]
-    page: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    page: Annotated[str, _like(r"[A-Za-z0-9_-]{16,64}")]
     seen: _Number = 0
 
 
@@ -84,9 +89,9 @@ class ScreenSaid(_Said, frozen=True, kw_only=True):
 class ContextSaid(_Said, frozen=True, kw_only=True):
     """The browser and its device."""
 
-    user_agent: Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,1024}$")] | None = None
-    language: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,6}$")] | None = None
-    timezone: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_+/-]{1,64}$")] | None = None
+    user_agent: Annotated[str, _like(r"[ -~]{1,1024}")] | None = None
+    language: Annotated[str, _like(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,6}")] | None = None
+    timezone: Annotated[str, _like(r"[A-Za-z0-9_+/-]{1,64}")] | None = None
     screen: ScreenSaid | None = None
 
 
@@ -94,7 +99,7 @@ class ConsentSaid(_Said, frozen=True, kw_only=True):
     """What the consent platform says."""
 
     gdpr: Literal[0, 1] | None = None
-    gdpr_consent: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._~-]{1,20000}$")] | None = None
+    gdpr_consent: Annotated[str, _like(r"[A-Za-z0-9._~-]{1,20000}")] | None = None
 
 
 class InstallSaid(_Said, frozen=True):
@@ -125,8 +130,16 @@ class FrameSaid(_Said, frozen=True, kw_only=True):
     slot: _SlotId
     source: Literal["inline", "modal"]
     data: Annotated[str, _text(FRAME_CHARS)]
-    dropped: _Number = 0
+    dropped: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
     """Messages of this frame that were too many or too large, since the last one."""
+
+
+class ForeignSaid(_Said, frozen=True, kw_only=True):
+    """A frame has posted something from another origin than the ad server's; told once for each origin."""
+
+    slot: _SlotId
+    source: Literal["inline", "modal"]
+    origin: Annotated[str, _like(r"[ -~]{1,256}")]
 
 
 class Dismissed(_Said, frozen=True):
@@ -136,7 +149,18 @@ class Dismissed(_Said, frozen=True):
 
 
 PageMessage: TypeAlias = (
-    Hello | Ack | Ping | Bye | ContextSaid | ConsentSaid | InstallSaid | SlotShown | Gone | FrameSaid | Dismissed
+    Hello
+    | Ack
+    | Ping
+    | Bye
+    | ContextSaid
+    | ConsentSaid
+    | InstallSaid
+    | SlotShown
+    | Gone
+    | FrameSaid
+    | ForeignSaid
+    | Dismissed
 )
 
 _ENVELOPE: Final = msgspec.json.Decoder(Envelope)
@@ -154,6 +178,7 @@ _KINDS: Final[dict[str, msgspec.json.Decoder[PageMessage]]] = {
         "slot": SlotShown,
         "gone": Gone,
         "frame": FrameSaid,
+        "foreign": ForeignSaid,
         "dismissed": Dismissed,
     }.items()
 }

@@ -62,10 +62,14 @@ class Page:
         """The timer that gives up on a page without a socket."""
         self.frames = Allowance(rate=400, burst=1000)
         """Messages of its frames; what is beyond is dropped. Source: ours, a page sends at most 100/s for a frame."""
+        self.flood = Allowance(rate=2_000, burst=12_000)
+        """The same; a page that sends more drops nothing itself, and is hung up on. Source: ours."""
         self.is_flooded = False
         """Whether messages of its frames had to be dropped."""
         self.control = Allowance(rate=64, burst=1024)
         """Its own messages; a page that sends more is hung up on. Source: ours."""
+        self.installs = Allowance(rate=0, burst=1)
+        """Install ids: a browser has one, and keeping it may cost the app something."""
 
     def perform(self, slot_id: int, call: str, *arguments: object) -> None:
         """Have the page do something in one of its places: now, or when it is back."""

@@ -23,8 +23,8 @@ class Channel:
     """
     One end: numbers what goes out and keeps it until it is acknowledged, and checks the numbers of what comes in.
 
-    At most *limit* messages of *limit_bytes* in sum are kept; beyond that the channel is `broken`, and both sides have
-    to start afresh.
+    At most *limit* messages of *limit_bytes* in sum are kept, or one that is larger; beyond that the channel is
+    `broken`, and both sides have to start afresh.
     """
 
     __slots__ = ("_bytes", "_kept", "_limit", "_limit_bytes", "_unacked", "broken", "seen", "sent")
@@ -49,7 +49,7 @@ class Channel:
         text = _encode({"n": self.sent, **message}).decode()
         self._kept.append((self.sent, text))
         self._bytes += len(text)
-        if len(self._kept) > self._limit or self._bytes > self._limit_bytes:
+        if len(self._kept) > self._limit or (self._bytes > self._limit_bytes and len(self._kept) > 1):
             self.broken = True
             self._kept.clear()
 

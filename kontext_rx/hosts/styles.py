@@ -1,4 +1,9 @@
-"""Which CSS an ad may give to its slot and its frame: what stays inside the slot, and nothing that leaves it."""
+"""
+Which CSS an ad may give to its container and its frame: any that lays out and paints, and none that loads.
+
+The page's slot clips what is drawn in it (`browser.js`), whatever the styles; so they need no bounds here. Creatives
+written for the official web SDK, which applies everything, look the same as long as they stay in their slot.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +11,32 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["safe_styles"]
-
-LARGEST_PX: Final = 10_000.0
-"""A length beyond it is not applied. Source: ours, the tallest frame that is heard."""
+__all__ = ["container_styles", "frame_styles"]
 
 _PROPERTY: Final = re.compile(
-    r"(margin|padding)(-(top|right|bottom|left|block|inline)(-(start|end))?)?"
-    r"|border(-(top|right|bottom|left))?(-(width|style|color|radius))?|border-(top|bottom)-(left|right)-radius"
-    r"|background(-color)?|color|color-scheme|opacity|box-shadow|box-sizing|overflow(-[xy])?"
-    r"|(min-|max-)?width|max-height|aspect-ratio|text-align|vertical-align"
-    r"|(align|justify)-(items|self|content)|flex(-(grow|shrink|basis|direction|wrap))?|gap|order"
+    r"(margin|padding|border|background|outline|box|overflow|flex|grid|align|justify|place|font|text|line|letter|word"
+    r"|white|min|max|row|column|object|inset|transform|transition|vertical|aspect|color|pointer)(-[a-z]+)*"
+    r"|display|float|clear|position|top|right|bottom|left|width|height|gap|order|opacity|visibility|z-index|cursor"
 )
-"""No `position`, `z-index`, `transform` or offset, no `display` and no height: those are the protocol's."""
+"""Nothing with which an element takes part in what is not its own: no custom property, no view transition's name."""
 
-_VALUE: Final = re.compile(r"[\w\s.,%#()/+-]{1,200}")
-_UNSAFE: Final = re.compile(r"url|image|expression|var|attr|env|(^|[\s(,])-", re.IGNORECASE)
-"""No address is loaded for a style, and nothing is drawn to a negative place."""
+_VALUE: Final = re.compile(r"[\w\s.,%#()*/+-]{1,200}")
+_LOADS: Final = re.compile(r"url|image|src|attr|var|env|expression|element|paint|cross-fade", re.IGNORECASE)
+"""An address that is loaded for a style would be asked for by the page, and not by the frame."""
 
-_UNITLESS: Final = frozenset({"opacity", "order", "flex", "flex-grow", "flex-shrink", "aspect-ratio"})
+_PROTOCOL: Final = frozenset({"display", "height", "visibility"})
+"""Of the frame these are the protocol's: `show-iframe`, `hide-iframe`, `resize-iframe`."""
 
 
-def safe_styles(given: Mapping[str, str]) -> dict[str, str]:
-    """The properties of *given* that may be applied, with names as in a style sheet; a bare number is CSS pixels."""
-    safe: dict[str, str] = {}
-    for name, value in given.items():
-        name = re.sub(r"[A-Z]", lambda upper: "-" + upper[0].lower(), name)
-        if not _PROPERTY.fullmatch(name) or not _VALUE.fullmatch(value) or _UNSAFE.search(value):
-            continue
-        if any(float(number) > LARGEST_PX for number in re.findall(r"\d+(?:\.\d+)?", value)):
-            continue
-        if name not in _UNITLESS and re.fullmatch(r"[1-9]\d*(\.\d+)?|0\.\d+", value):
-            value += "px"
-        safe[name] = value
-    return safe
+def container_styles(given: Mapping[str, str]) -> dict[str, str]:
+    """The declarations of *given* that may be applied to the element around the frame."""
+    return {
+        name: value
+        for name, value in given.items()
+        if _PROPERTY.fullmatch(name) and _VALUE.fullmatch(value) and not _LOADS.search(value)
+    }
+
+
+def frame_styles(given: Mapping[str, str]) -> dict[str, str]:
+    """The same for the frame itself."""
+    return {name: value for name, value in container_styles(given).items() if name not in _PROTOCOL}

@@ -121,13 +121,16 @@ class Stage:
     def __init__(self, browser: Browser, ads: Ads, bridge: hosts.Bridge) -> None:
         self.browser, self.ads, self.bridge = browser, ads, bridge
         self.url = ""
+        self.headers: dict[str, str] = {}
+        """What the page without code is served with."""
         self.problems: list[str] = []
         self.sockets: list[Any] = []
         self._numbers = itertools.count(1)
         self._contexts: list[Any] = []
+        self._told: dict[kx.Session, list[kx.AdEvent]] = {}
 
     def session(self, **options: Any) -> kx.Session:
-        """A session with this ad server; its events are kept in `told(session)`."""
+        """A session with this ad server. It is destroyed when the test is over."""
         number = next(self._numbers)
         given = {
             "publisher_token": "test-token",
@@ -136,7 +139,13 @@ class Stage:
             "install_id": "01985b2e-3c11-7a4d-9f20-5c1e77aa0b31",
             "ad_server_url": self.ads.url,
         }
-        return kx.create_session(**{**given, **options})
+        session = kx.create_session(**{**given, **options})
+        self._told[session] = told(session)
+        return session
+
+    def told(self, session: kx.Session) -> list[kx.AdEvent]:
+        """The list into which a session's events go."""
+        return self._told[session]
 
     async def page(self, session: kx.Session | None = None, *, token: str = "", **context: Any) -> Page:
         """A page of a new browser profile, mounted with a token of the session's."""
@@ -168,6 +177,21 @@ class Stage:
         await page.evaluate("([id, attributes]) => void place(id, attributes)", [reply, attributes])
         return await self.visible(page, reply)
 
+    async def ad(self, session: kx.Session | None = None) -> tuple[Page, Frame]:
+        """A page of a session, a new one or this, and the frame of an ad that is to be seen there, for `m1`."""
+        session = session or self.session()
+        page = await self.page(session)
+        return page, await self.shown(page, session, "m1")
+
+    async def silent_ad(self, session: kx.Session | None = None) -> tuple[Page, Frame]:
+        """The same, and the frame says nothing by itself."""
+        self.ads.auto = False
+        session = session or self.session()
+        page = await self.page(session)
+        await self.turn(session, "m1")
+        await page.evaluate("void place('m1')")
+        return page, await self.frame(page, "m1")
+
     async def visible(self, page: Page, reply: str) -> Frame:
         """The frame of an ad, as soon as it is to be seen."""
         frame = await self.frame(page, reply)
@@ -185,6 +209,13 @@ class Stage:
         frame = await until(find, what=f"the {kind} of {reply}")
         await frame.wait_for_function("!!window.say", polling=20)  # a hidden frame has no animation frames
         return frame
+
+    async def close(self) -> None:
+        """Close the pages and the sessions."""
+        for context in self._contexts:
+            await context.close()
+        for session in self._told:
+            await session.aclose()
 
     async def drop_sockets(self) -> None:
         """Every page's socket dies, without a word."""
@@ -204,7 +235,7 @@ async def staged(browser: Browser, **options: Any) -> AsyncIterator[Stage]:
 
     async def plain(request: web.Request) -> web.Response:
         text = PLAIN.replace("TOKEN", request.query["token"])
-        return web.Response(text=text, content_type="text/html")
+        return web.Response(text=text, content_type="text/html", headers=stage.headers)
 
     @web.middleware
     async def watch(request: web.Request, handler: Any) -> Any:
@@ -219,8 +250,7 @@ async def staged(browser: Browser, **options: Any) -> AsyncIterator[Stage]:
     # Two names, so that page and ads are not only other origins but other sites, in processes of their own.
     async with served(ads.app) as ads.url, served(app, "localhost") as stage.url:
         yield stage
-        for context in stage._contexts:
-            await context.close()
+        await stage.close()
     assert stage.problems == []
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket as socketlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -18,10 +20,13 @@ import kontext_rx as kx
 from kontext_rx import hosts
 from kontext_rx.hosts import aiohttp as aiohttp_face
 from kontext_rx.hosts import asgi as asgi_face
-from kontext_rx.hosts import script
+from kontext_rx.hosts import script, talk
 from kontext_rx.testing import VirtualAdServer, VirtualClock, virtual_session
 
 from .stage import served, until
+
+PING_S = 0.2
+"""Seconds between a server's pings; an answer has as long, or half of it."""
 
 HELLO: dict[str, Any] = {"t": "hello", "v": 1, "page": "page-0123456789abcdef", "seen": 0}
 
@@ -60,7 +65,10 @@ async def uvicorn_at(app: Any) -> AsyncIterator[str]:
     import uvicorn
 
     # websockets-sansio: uvicorn's default uses an API of websockets that is deprecated, and warns.
-    config = uvicorn.Config(app, port=0, log_level="critical", ws="websockets-sansio", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, port=0, log_level="critical", ws="websockets-sansio", timeout_graceful_shutdown=1,
+        ws_ping_interval=PING_S, ws_ping_timeout=PING_S,
+    )  # fmt: skip
     server = uvicorn.Server(config)
     with contextlib.ExitStack() as signals:
         server.capture_signals = signals.enter_context  # type: ignore[method-assign, assignment]
@@ -72,7 +80,8 @@ async def uvicorn_at(app: Any) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(params=["aiohttp", "starlette"])
-async def face(request: pytest.FixtureRequest) -> AsyncIterator[Face]:
+async def face(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Face]:
+    monkeypatch.setattr(aiohttp_face, "HEARTBEAT_S", PING_S)
     bridge = hosts.Bridge()
     serve = with_aiohttp if request.param == "aiohttp" else with_starlette
     async with serve(bridge) as url, aiohttp.ClientSession() as http:
@@ -161,6 +170,69 @@ async def test_a_lost_socket_is_resumed(face: Face, session: kx.Session) -> None
         await socket.send_json({**HELLO, "token": token})
         assert await socket.receive_json() == {"t": "welcome", "fresh": False, "seen": 1}
         assert (await socket.receive_json())["call"] == "load"
+
+
+async def test_a_socket_that_is_open_and_dead_is_noticed(face: Face, session: kx.Session) -> None:
+    """Its network is gone: pings are not answered. The page resumes on another, and what was meant for it comes."""
+    host = face.bridge.slot(session, "top")
+    token = face.bridge.admit(session)
+    async with face.connect(autoping=False) as socket:
+        await socket.send_json({**HELLO, "token": token})
+        await socket.receive_json()
+        await socket.send_json({"t": "slot", "n": 1, "slot": 1, "name": "top"})
+        await until(lambda: host.is_attached)
+        await until(lambda: not face.bridge._connections, within=5)
+        host.load("https://ads.test/frame")
+    async with face.connect() as socket:
+        await socket.send_json({**HELLO, "token": token})
+        assert await socket.receive_json() == {"t": "welcome", "fresh": False, "seen": 1}
+        assert (await socket.receive_json())["call"] == "load"
+
+
+async def test_a_socket_that_does_not_read_is_cut(
+    face: Face, session: kx.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may well answer pings; what it is sent must not wait for ever."""
+    monkeypatch.setattr(talk, "SEND_S", 0.2)
+    host = face.bridge.slot(session, "top")
+    address = urlsplit(face.url)
+    with socketlib.socket() as raw:
+        raw.setsockopt(socketlib.SOL_SOCKET, socketlib.SO_RCVBUF, 4096)
+        raw.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(raw, (address.hostname, address.port))
+        await loop.sock_sendall(raw, handshake(address.netloc))
+        assert (await loop.sock_recv(raw, 12)).endswith(b"101")
+        await loop.sock_sendall(raw, frame({**HELLO, "token": face.bridge.admit(session)}))
+        await loop.sock_sendall(raw, frame({"t": "slot", "n": 1, "slot": 1, "name": "top"}))
+        await until(lambda: host.is_attached)
+        for _ in range(4):
+            host.post({"text": "x" * 8_000_000})  # more than both kernels hold
+            await asyncio.sleep(0)
+        assert face.bridge._connections
+        for _ in range(100):  # it is alive, as far as pings tell
+            if not face.bridge._connections:
+                break
+            with contextlib.suppress(ConnectionError):
+                await loop.sock_sendall(raw, frame({"t": "ping"}, opcode=0x8A))
+            await asyncio.sleep(0.05)
+        assert not face.bridge._connections
+
+
+def handshake(host: str) -> bytes:
+    """What a browser asks for a WebSocket with."""
+    lines = (
+        "GET /kontext/ws HTTP/1.1", f"Host: {host}", f"Origin: http://{host}", "Connection: Upgrade",
+        "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", "",
+    )  # fmt: skip
+    return "\r\n".join(lines).encode()
+
+
+def frame(message: dict[str, Any], opcode: int = 0x81) -> bytes:
+    """A message as a browser frames it, with a mask of zeros."""
+    text = json.dumps(message).encode()
+    size = bytes([0x80 | len(text)]) if len(text) < 126 else b"\xfe" + len(text).to_bytes(2)
+    return bytes([opcode]) + size + bytes(4) + text
 
 
 async def test_a_shutdown_is_quick_and_tells_the_pages() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import kontext_rx as kx
 
-from .stage import Stage, names, told, until
+from .stage import Stage, names, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Frame, Page
@@ -51,14 +51,12 @@ async def test_it_covers_the_page_whatever_its_layers(stage: Stage) -> None:
     await modal.evaluate("say('close-component-iframe')")
     await until(lambda: page.evaluate("!document.querySelector('dialog')"))
     assert not frame.is_detached()
-    await session.aclose()
 
 
 async def test_it_is_hidden_until_it_has_introduced_itself_and_closed_if_it_does_not(stage: Stage) -> None:
     session = stage.session()
-    events = told(session)
-    page = await stage.page(session)
-    frame = await stage.shown(page, session, "m1")
+    page, frame = await stage.ad(session)
+    events = stage.told(session)
     stage.ads.auto = False
     await frame.evaluate("say('open-component-iframe', {component: 'modal', timeout: 400})")
     await until(lambda: page.evaluate("!!document.querySelector('dialog')"))
@@ -67,7 +65,6 @@ async def test_it_is_hidden_until_it_has_introduced_itself_and_closed_if_it_does
     await until(lambda: page.evaluate("!document.querySelector('dialog')"))
     assert isinstance(events[-1], kx.AdError)
     assert events[-1].err_code == "timeout"
-    await session.aclose()
 
 
 async def test_escape_closes_it_and_gives_the_focus_back(stage: Stage) -> None:
@@ -82,7 +79,6 @@ async def test_escape_closes_it_and_gives_the_focus_back(stage: Stage) -> None:
     await until(modal.is_detached)
     assert await page.evaluate("document.activeElement.id") == "prompt"
     await until(lambda: states[-1] is False)
-    await session.aclose()
 
 
 async def test_the_keyboard_stays_inside_and_finds_a_way_out(stage: Stage) -> None:
@@ -100,12 +96,11 @@ async def test_the_keyboard_stays_inside_and_finds_a_way_out(stage: Stage) -> No
     assert await page.evaluate("document.activeElement.style.opacity") == "1"
     await page.keyboard.press("Enter")
     await until(modal.is_detached)
-    await session.aclose()
 
 
 async def test_it_speaks_like_the_ad(stage: Stage) -> None:
     session = stage.session()
-    events = told(session)
+    events = stage.told(session)
     page, _, modal = await opened(stage, session)
     await modal.evaluate("say('event-iframe', {name: 'reward.granted'})")
     await until(lambda: "reward.granted" in names(events))
@@ -114,13 +109,12 @@ async def test_it_speaks_like_the_ad(stage: Stage) -> None:
     await until(lambda: page.evaluate("!document.querySelector('dialog')"))
     assert isinstance(events[-1], kx.AdError)
     assert events[-1].err_code == "broken"
-    await session.aclose()
 
 
 async def test_nobody_else_speaks_for_it(stage: Stage) -> None:
     """Not a sibling of the ad's own origin, and not the page."""
     session = stage.session()
-    events = told(session)
+    events = stage.told(session)
     page, frame, _ = await opened(stage, session)
     before = names(events)
     await page.evaluate("""(url) => {
@@ -133,7 +127,6 @@ async def test_nobody_else_speaks_for_it(stage: Stage) -> None:
     await page.evaluate("postMessage({type: 'event-iframe', data: {name: 'reward.granted', component: 'modal'}}, '*')")
     await page.wait_for_timeout(200)
     assert names(events) == before
-    await session.aclose()
 
 
 async def test_a_second_one_closes_the_first(stage: Stage) -> None:
@@ -144,7 +137,6 @@ async def test_a_second_one_closes_the_first(stage: Stage) -> None:
     await until(lambda: page.evaluate(IS_OPEN))
     await page.wait_for_timeout(200)  # what the first one's closing sets off is over
     assert await page.evaluate("document.querySelectorAll('dialog[open]').length") == 1
-    await session.aclose()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +159,6 @@ async def test_a_page_that_throws_it_out_has_closed_it(stage: Stage, how: str) -
     await until(lambda: states[-1] is False)
     await until(modal.is_detached)
     assert await page.evaluate("!document.querySelector('dialog')")
-    await session.aclose()
 
 
 async def test_escape_works_while_the_socket_is_down(stage: Stage) -> None:
@@ -180,4 +171,3 @@ async def test_escape_works_while_the_socket_is_down(stage: Stage) -> None:
     await page.keyboard.press("Escape")
     await until(modal.is_detached)
     await until(lambda: states[-1] is False)
-    await session.aclose()

@@ -108,6 +108,16 @@ def test_what_came_is_acknowledged_now_and_then() -> None:
     assert [number for number in due if number is not None] == [ACK_EVERY, 2 * ACK_EVERY]
 
 
+def test_one_message_may_be_of_any_size() -> None:
+    """A conversation is what it is: starting afresh would not make it smaller."""
+    channel = Channel(limit_bytes=100)
+    channel.send({"text": "x" * 1000})
+    assert not channel.broken
+    channel.acknowledged(1)
+    channel.send({"text": "x" * 1000})
+    assert len(channel.after(0)) == 1
+
+
 @pytest.mark.parametrize(("limit", "limit_bytes"), [(5, 1000), (1000, 100)])
 def test_a_channel_that_nobody_reads_breaks_instead_of_growing(limit: int, limit_bytes: int) -> None:
     channel = Channel(limit, limit_bytes)

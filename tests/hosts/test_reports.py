@@ -58,7 +58,6 @@ async def test_the_device_is_the_users(stage: Stage) -> None:
     await page.emulate_media(color_scheme="light")
     await page.wait_for_timeout(200)
     assert (await preload(stage, session, "m2"))["device"]["screen"]["darkMode"] is False
-    await session.aclose()
 
 
 TCF = """
@@ -96,7 +95,6 @@ async def test_consent_and_its_changes_are_in_the_next_preload(stage: Stage) -> 
     await until(lambda: consent.latest == kx.Consent(gdpr=0, gdpr_consent=None))
     await page.evaluate("unmount()")
     assert await page.evaluate("cmp.removed") == [1]
-    await session.aclose()
 
 
 async def test_a_change_while_the_socket_is_down_is_told_when_it_is_back(stage: Stage) -> None:
@@ -110,7 +108,6 @@ async def test_a_change_while_the_socket_is_down_is_told_when_it_is_back(stage: 
     await stage.drop_sockets()
     await page.evaluate("say({eventStatus: 'useractioncomplete', gdprApplies: true, tcString: 'CPx-after'})")
     await until(lambda: consent.latest is not None and consent.latest.gdpr_consent == "CPx-after")
-    await session.aclose()
 
 
 async def test_a_consent_platform_that_fails_costs_nothing(stage: Stage) -> None:
@@ -119,7 +116,6 @@ async def test_a_consent_platform_that_fails_costs_nothing(stage: Stage) -> None
     await page.evaluate("void (window.__tcfapi = () => { throw new Error('no'); })")
     await page.evaluate("(token) => start(token)", stage.bridge.admit(session))
     await stage.shown(page, session, "m1")
-    await session.aclose()
 
 
 async def test_the_install_id_is_the_browsers(stage: Stage) -> None:
@@ -135,10 +131,8 @@ async def test_the_install_id_is_the_browsers(stage: Stage) -> None:
     assert await again.evaluate("installId()") == install_id
     stranger = await stage.page()
     assert await stranger.evaluate("installId()") != install_id
-    second = stage.session(user_id="ann", install_id=None, install_id_store=stage.bridge.install_ids)
+    stage.session(user_id="ann", install_id=None, install_id_store=stage.bridge.install_ids)
     await until(lambda: stage.ads.inits[-1]["installId"] == install_id)
-    await first.aclose()
-    await second.aclose()
 
 
 async def test_without_local_storage_it_goes_without(stage: Stage) -> None:
@@ -147,7 +141,6 @@ async def test_without_local_storage_it_goes_without(stage: Stage) -> None:
     await page.evaluate("Object.defineProperty(window, 'localStorage', {get() { throw new Error('blocked'); }})")
     await page.evaluate("(token) => start(token)", stage.bridge.admit(session))
     await stage.shown(page, session, "m1")
-    await session.aclose()
 
 
 async def test_nothing_is_stored_where_the_app_does_not_want_it(stage: Stage) -> None:
@@ -158,4 +151,3 @@ async def test_nothing_is_stored_where_the_app_does_not_want_it(stage: Stage) ->
     await stage.shown(page, session, "m1")
     assert await page.evaluate("localStorage.length") == 0
     assert stage.bridge.install_ids.load("ben") is None
-    await session.aclose()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import kontext_rx as kx
 from kontext_rx.adserver import AdServer, Settings
 
-from .stage import Stage, names, told, until
+from .stage import Stage, names, until
 
 if TYPE_CHECKING:
     from playwright.async_api import Frame
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def shown(stage: Stage, server: AdServer) -> tuple[kx.Session, list[Any], Frame]:
+async def shown(stage: Stage, server: AdServer) -> tuple[list[kx.AdEvent], Frame]:
     session = stage.session(ad_server_url=server.url)
-    events = told(session)
+    events = stage.told(session)
     page = await stage.page(session)
     await stage.turn(session, "m1")
     await page.evaluate("void place('m1', {theme: 'dark'})")
@@ -30,7 +30,7 @@ async def shown(stage: Stage, server: AdServer) -> tuple[kx.Session, list[Any], 
 
     frame = await until(find)
     await (await frame.frame_element()).wait_for_element_state("visible")
-    return session, events, frame
+    return events, frame
 
 
 async def click(frame: Frame) -> None:
@@ -41,7 +41,7 @@ async def click(frame: Frame) -> None:
 
 async def test_an_image_is_rendered_viewed_and_clicked(stage: Stage) -> None:
     async with AdServer(Settings(kinds=("image",))) as server:
-        session, events, frame = await shown(stage, server)
+        events, frame = await shown(stage, server)
         box = await (await frame.frame_element()).bounding_box()
         height = next(event.height for event in events if isinstance(event, kx.AdHeight))
         assert box is not None
@@ -55,12 +55,11 @@ async def test_an_image_is_rendered_viewed_and_clicked(stage: Stage) -> None:
         await asyncio.sleep(0.3)
         assert len(frame.page.context.pages) == 2
         assert names(events).count("ad.clicked") == 1
-        await session.aclose()
 
 
 async def test_a_reward_is_granted_in_the_modal(stage: Stage) -> None:
     async with AdServer(Settings(kinds=("rewarded",))) as server:
-        session, events, frame = await shown(stage, server)
+        events, frame = await shown(stage, server)
         page = frame.page
         await frame.click("[data-testid=open-modal]")
         await until(lambda: page.evaluate("!!document.querySelector('dialog')?.open"))
@@ -69,4 +68,3 @@ async def test_a_reward_is_granted_in_the_modal(stage: Stage) -> None:
         assert order == ["video.started", "video.completed", "reward.granted"]
         await page.keyboard.press("Escape")
         await until(lambda: page.evaluate("!document.querySelector('dialog')"))
-        await session.aclose()

@@ -1,0 +1,147 @@
+"""A session's time: everything that follows from one thing happens at one instant."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from typing import Any, Final, TypeVar
+
+from reactivex.abc import DisposableBase, ScheduledAction, SchedulerBase
+from reactivex.scheduler.eventloop import AsyncIOScheduler
+from reactivex.scheduler.periodicscheduler import PeriodicScheduler
+from reactivex.typing import AbsoluteTime, RelativeTime
+
+from .door import Door
+from .typing import Tap
+
+__all__ = ["Clock", "LoopScheduler", "loop_scheduler"]
+
+T = TypeVar("T")
+
+
+class LoopScheduler(AsyncIOScheduler):
+    """RxPY's scheduler for an asyncio loop, which also lends the loop to the sessions' clocks."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it schedules on."""
+        return self._loop
+
+
+_of_loops: Final[dict[asyncio.AbstractEventLoop, LoopScheduler]] = {}
+
+
+def loop_scheduler(loop: asyncio.AbstractEventLoop) -> LoopScheduler:
+    """The scheduler that the sessions of *loop* share."""
+    for closed in [other for other in _of_loops if other.is_closed()]:
+        del _of_loops[closed]
+    return _of_loops.get(loop) or _of_loops.setdefault(loop, LoopScheduler(loop))
+
+
+class Clock(PeriodicScheduler):
+    """
+    The session's scheduler, seen through its door.
+
+    What enters a session (a call of the app's, a timer, an answer, a frame's message) opens the door, and until it
+    closes time stands still: a turn's events and steps carry the same `at`, whatever the loop does meanwhile, and a
+    recording that knows when each thing entered knows every time there is. Timers that ring open the door themselves.
+
+    On an asyncio loop it goes by the loop's own clock from the session's start on: a step of the wall clock shows in
+    no time and no duration.
+    """
+
+    __slots__ = ("_door", "_loop", "_offset", "scheduler", "tap")
+
+    def __init__(self, scheduler: SchedulerBase, door: Door) -> None:
+        super().__init__()
+        self.scheduler, self._door = scheduler, door
+        self._loop = scheduler.loop if isinstance(scheduler, LoopScheduler) else None
+        self._offset = 0.0 if self._loop is None else time.time() - self._loop.time()
+        self.tap: Tap | None = None
+        """Told of everything that enters and of everything that follows."""
+
+    @property
+    def at(self) -> float:
+        """Now, in epoch seconds."""
+        if self._door.instant is not None:
+            return self._door.instant
+        at = self._read()
+        if self._door.is_open:
+            self._door.instant = at
+        return at
+
+    def _read(self) -> float:
+        if self._loop is not None:
+            return self._loop.time() + self._offset
+        at: float | None = getattr(self.scheduler, "at", None)  # of a clock that counts in seconds: without a detour
+        return self.scheduler.to_seconds(self.scheduler.now) if at is None else at
+
+    @property
+    def now(self) -> dt.datetime:
+        """The same instant as a datetime in UTC."""
+        return self.scheduler.to_datetime(self.at)
+
+    def schedule(self, action: ScheduledAction[T], state: T | None = None) -> DisposableBase:
+        """Run *action* with the next turn of the loop."""
+        return self._start(0.0, action, state)
+
+    def schedule_relative(
+        self, duetime: RelativeTime, action: ScheduledAction[T], state: T | None = None
+    ) -> DisposableBase:
+        """Run *action* in *duetime*, a timedelta or seconds."""
+        return self._start(self.to_seconds(duetime), action, state)
+
+    def schedule_absolute(
+        self, duetime: AbsoluteTime, action: ScheduledAction[T], state: T | None = None
+    ) -> DisposableBase:
+        """Run *action* at *duetime*, a datetime or epoch seconds."""
+        return self._start(self.to_seconds(duetime) - self.at, action, state)
+
+    def _start(self, after: float, action: ScheduledAction[Any], state: Any) -> DisposableBase:
+        timer = _Timer(self, self.at + after, action, state)
+        if self._loop is None:
+            timer.waits = self.scheduler.schedule_relative(max(after, 0.0), timer.ring)
+        elif after > 0:
+            timer.waits = self._loop.call_later(after, timer.ring)
+        else:
+            timer.waits = self._loop.call_soon(timer.ring)
+        return timer
+
+    def rung(self, timer: _Timer) -> None:
+        """Let *timer* do what it is there for."""
+        with self._door:
+            if self.tap is not None:
+                self.tap.rang(self.at, timer.due)
+            if timer.action is not None:
+                timer.follows = timer.action(self, timer.state)
+
+
+class _Timer(DisposableBase):
+    """One thing that is to happen later."""
+
+    __slots__ = ("_clock", "action", "due", "follows", "state", "waits")
+
+    def __init__(self, clock: Clock, due: float, action: ScheduledAction[Any], state: Any) -> None:
+        self._clock: Clock | None = clock
+        self.due, self.state = due, state
+        self.action: ScheduledAction[Any] | None = action
+        self.waits: asyncio.Handle | DisposableBase | None = None
+        self.follows: DisposableBase | None = None
+
+    def ring(self, *_: object) -> None:
+        clock, self._clock = self._clock, None
+        if clock is not None:
+            clock.rung(self)
+
+    def dispose(self) -> None:
+        self._clock = self.action = self.state = None
+        waits, self.waits = self.waits, None
+        if isinstance(waits, asyncio.Handle):
+            waits.cancel()
+        elif waits is not None:
+            waits.dispose()
+        follows, self.follows = self.follows, None
+        if follows is not None:
+            follows.dispose()
+        del self.action, self.state
