@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-__all__ = ["Browser", "open_browser"]
+__all__ = ["Browser", "chromium_program", "open_browser"]
 
 # Without these it looks for updates and accounts at every start.
 QUIET = (
@@ -17,14 +17,20 @@ QUIET = (
 )  # fmt: skip
 
 
-@asynccontextmanager
-async def open_browser() -> AsyncIterator[Browser]:
-    """Skips the test where there is no Chromium, except in CI, which has to have one."""
+def chromium_program() -> str:
+    """Its path. Skips the test where there is no Chromium, except in CI, which has to have one."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         if os.environ.get("CI"):
             pytest.fail("no Chromium: apt-get install chromium")
         pytest.skip("no Chromium on this machine: apt-get install chromium")
+    return program
+
+
+@asynccontextmanager
+async def open_browser() -> AsyncIterator[Browser]:
+    """A browser for the block, or the test is skipped as `chromium_program` does."""
+    program = chromium_program()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=list(QUIET))
         try:

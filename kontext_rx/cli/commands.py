@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import math
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -13,10 +14,12 @@ import click
 
 import kontext_rx as kx
 from kontext_rx.adserver import KINDS, AdServerError, InvalidSettingError, Settings, parse_latency
+from kontext_rx.demo.model import ChatModel
 from kontext_rx.options import server_url
 
-from .demo import demo as play_demo
-from .page import serve_page
+from .demo import PORT as DEMO_PORT
+from .demo import DemoJob
+from .demo import demo as show_demo
 from .replay import CommandError, ReplayJob
 from .replay import replay as replay_export
 from .screen import Screen
@@ -223,7 +226,7 @@ def replay(
         )
     job = ReplayJob(
         path=file,
-        ad_server=_read_settings(settings) if ad_server is None else _address(ad_server),
+        ad_server=_read_settings(settings) if ad_server is None else _web_address(ad_server, "--ad-server"),
         publisher_token=_token(publisher_token),
         tempo=Tempo(turn_delay_s=turn_delay, reply_delay_s=reply_delay, speed=speed),
         concurrency=concurrency,
@@ -235,26 +238,70 @@ def replay(
 
 
 @cli.command()
-@click.option("--speed", type=FACTOR, default=1.0, metavar="X", help="Play X times as fast, the ad server too.  [1]")
-@click.option("--page", is_flag=True, help="Chat yourself, in the browser, with real ads under the replies.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8791, metavar="N", help="Of the page; 0: any.  [8791]")
-@click.option("--no-browser", is_flag=True, help="Serve the page without opening it.")
-def demo(speed: float, page: bool, port: int, no_browser: bool) -> None:
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help=f"Of the page; 0: any.  [{DEMO_PORT}]")
+@click.option("--no-browser", is_flag=True, help="Serve the page without opening it, until Ctrl-C.")
+@click.option("--headless", is_flag=True, help="Visit the page with a Chromium that needs no screen, and print.")
+@click.option("--text", is_flag=True, help="No page: conversations and their ads as text.")
+@click.option("--speed", type=FACTOR, default=1.0, metavar="X", help="Play X times as fast.  [1]")
+@click.option("--model", metavar="NAME", help="Who answers in the chat, at an OpenAI-compatible endpoint.")
+@click.option("--model-url", metavar="URL", help="The endpoint's base address.  [OPENAI_BASE_URL]")
+def demo(
+    file: str | None,
+    port: int | None,
+    no_browser: bool,
+    headless: bool,
+    text: bool,
+    speed: float,
+    model: str | None,
+    model_url: str | None,
+) -> None:
     """
-    Watch five short conversations get their ads, turn by turn; or, with --page, chat yourself.
+    Chat in the browser, with real ads under the replies and a live timeline of what the session does.
 
-    Everything is invented, and runs against an embedded ad server: nothing leaves this machine.
+    Without a screen a headless Chromium visits the page, and the timeline is printed; without one of those,
+    conversations are shown as text.
+
+    FILE is an export as in `kontext-rx replay`: its conversations are played in the page, one after the other.
+
+    The ads are invented and come from an embedded ad server: nothing leaves this machine, unless --model names a chat
+    model to answer. Its key, where it needs one, is OPENAI_API_KEY.
     """
-    if page:
-        _run(serve_page(Screen(), port=port, browser=not no_browser))
-    _run(play_demo(Screen(), speed))
+    asked = [
+        name for name, given in (("--no-browser", no_browser), ("--headless", headless), ("--text", text)) if given
+    ]
+    if len(asked) > 1:
+        raise click.UsageError(f"{' and '.join(asked)} exclude each other: give one")
+    if text and model is not None:
+        raise click.UsageError("--model is for the page: leave it out, or leave --text out")
+    job = DemoJob(
+        wanted="page" if no_browser else "headless" if headless else "text" if text else None,
+        browser=not no_browser,
+        path=file,
+        model=_model(model, model_url),
+        port=port,
+        speed=speed,
+    )
+    _run(show_demo(job, Screen()))
 
 
-def _address(given: str) -> str:
+def _model(name: str | None, url: str | None) -> ChatModel | None:
+    """The chat model that was asked for. The environment counts only then: nothing leaves a machine by accident."""
+    if name is None:
+        if url is not None:
+            raise click.UsageError("--model-url needs --model NAME")
+        return None
+    url = url or os.environ.get("OPENAI_BASE_URL")
+    if not url:
+        raise click.UsageError("--model needs --model-url URL, or OPENAI_BASE_URL in the environment")
+    return ChatModel(name, _web_address(url, "--model-url"), os.environ.get("OPENAI_API_KEY"))
+
+
+def _web_address(given: str, option: str) -> str:
     try:
         return server_url(given)
     except kx.InvalidOptionError as error:
-        raise click.BadParameter(f"{given!r} cannot be used: {error.wanted}", param_hint="--ad-server") from None
+        raise click.BadParameter(f"{given!r} cannot be used: {error.wanted}", param_hint=option) from None
 
 
 def _token(given: str) -> str:

@@ -71,6 +71,8 @@ class Conversation(msgspec.Struct, frozen=True):
     """Messages that cannot be fed, by the reason."""
     undated: int = 0
     """Messages with a `created_at` that is no time; they count as without one."""
+    user_id: str | None = None
+    """Whose conversation it is (`user_id`, or `user`); None where the export does not say."""
 
 
 class BadLine(msgspec.Struct, frozen=True):
@@ -240,10 +242,13 @@ def parse(value: object, number: int) -> Conversation:
         if not isinstance(item, dict):
             raise BadConversationError(f"message {place} is {_kind(item)}: give an object with a role and a content")
         messages.append(cast("dict[str, object]", item))
-    return _conversation(_identity(given.get("id")) or f"conversation-{number}", number, messages)
+    user_id = _identity(given.get("user_id", given.get("user")))
+    return _conversation(_identity(given.get("id")) or f"conversation-{number}", number, messages, user_id)
 
 
-def _conversation(conversation_id: str, number: int, messages: list[dict[str, object]]) -> Conversation:
+def _conversation(
+    conversation_id: str, number: int, messages: list[dict[str, object]], user_id: str | None
+) -> Conversation:
     taken = {known for message in messages if (known := _identity(message.get("id")))}
     seen: set[str] = set()
     skipped: Counter[str] = Counter()
@@ -261,7 +266,7 @@ def _conversation(conversation_id: str, number: int, messages: list[dict[str, ob
         created_at = moment(written)
         undated += written is not None and created_at is None
         utterances.append(Utterance(message_id, role, content, created_at))
-    return Conversation(conversation_id, number, tuple(utterances), dict(skipped), undated)
+    return Conversation(conversation_id, number, tuple(utterances), dict(skipped), undated, user_id)
 
 
 def _role(message: Mapping[str, object]) -> Role | None:

@@ -1,135 +1,119 @@
-"""`kontext-rx demo`: five short conversations and their ads, turn by turn."""
+"""`kontext-rx demo`: what is shown, and how."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from importlib import resources
-from typing import Final
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Final, Literal
 
 import msgspec
-from rich.text import Text
 
-import kontext_rx as kx
-from kontext_rx.adserver import AdServer, Fixed, Latency, Lognormal, Settings
+from kontext_rx.adserver import AdServer
+from kontext_rx.demo import DemoChat
+from kontext_rx.demo.chromium import ChromiumError
+from kontext_rx.demo.model import ChatModel
+from kontext_rx.demo.scripts import Line, Script, Scripts
+from kontext_rx.demo.visit import visit, watch
 
-from .conversations import Conversation, Reader
-from .player import Happening, Player
-from .screen import FRAME_S, Screen, repeated, report
+from .conversations import Conversation
+from .export import Export, opened
+from .headless import Printed, a_chromium, perform
+from .page import serve_page
+from .replay import CommandError
+from .scenes import play_one, play_sample
+from .screen import Screen
+from .stage import here
 from .stopping import stopped_by_signals
-from .summary import Tally
-from .tempo import Tempo
-from .timeline import PLAIN_WIDTH, Row, Timeline, line
 
-__all__ = ["SCENES", "Scene", "demo", "sample"]
+__all__ = ["PORT", "DemoJob", "demo"]
 
-PAUSE_S: Final = 0.4
-"""Seconds between two conversations, to read. Source: ours."""
+PORT: Final = 8791
+"""Where the page is unless somebody wants it elsewhere. Source: ours."""
 
 
-class Scene(msgspec.Struct, frozen=True):
-    """What a conversation of the sample is there to show, and how the ad server behaves meanwhile."""
+class DemoJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What to show, and how."""
 
-    title: str
-    note: str
-    latency: Latency = Lognormal(0.15, 0.5)
-    """Seconds until an answer."""
-    every: int = 1
-
-    def settings(self, speed: float) -> Settings:
-        """The ad server's settings, *speed* times as fast."""
-        return Settings(latency=_faster(self.latency, speed), every=self.every, seed=7)
-
-
-SCENES: Final = {
-    "leek-soup": Scene("The usual case", "The ad is there before the reply, and waits for it."),
-    "night-train": Scene("Three messages at once", "A burst becomes one request, for the newest message."),
-    "wet-tent": Scene(
-        "The user interrupts", "A newer message cancels the request in flight, at once.", latency=Fixed(1.1)
-    ),
-    "jazz-trio": Scene("A quick reply", "The reply is there first; the ad still finds it.", latency=Fixed(0.9)),
-    "stiff-lock": Scene("No ad this time", "A turn without an ad ends in one word, too: why.", every=2),
-}
-"""By conversation, in the order of the sample."""
+    wanted: Literal["page", "headless", "text"] | None = None
+    """How it is shown; None goes by the machine."""
+    browser: bool = True
+    """Whether a page is opened in the browser."""
+    path: str | None = None
+    """An export to play; None for the demo's own questions."""
+    model: ChatModel | None = None
+    """Who answers; None for canned replies."""
+    port: int | None = None
+    """Of the page; None for the usual one, and for any free one where nobody is told."""
+    speed: float = 1.0
 
 
-def sample() -> tuple[Conversation, ...]:
-    """The bundled conversations, all of them invented."""
-    data = resources.files("kontext_rx.cli").joinpath("sample.jsonl").read_bytes()
-    return tuple(item for item in Reader([data]) if isinstance(item, Conversation))
+async def demo(job: DemoJob, screen: Screen) -> int:
+    """Show it, and give the exit code. Raises `CommandError` for what cannot be shown."""
+    kind = job.wanted
+    if kind is None:
+        stage = here()
+        kind = stage.kind
+        if stage.why:
+            screen.notice(stage.why)
+    async with _export(job.path, screen) as export:
+        if kind == "text":
+            return await _as_text(job, export, screen)
+        try:
+            return await _in_a_page(job, export, screen, headless=kind == "headless")
+        except ChromiumError as error:
+            if job.wanted is not None:
+                raise CommandError(str(error)) from error
+            screen.notice(f"{error}: the conversations are shown as text")
+            return await _as_text(job, export, screen)
 
 
-async def demo(screen: Screen, speed: float) -> int:
-    """Play the sample *speed* times as fast as it was recorded, show it, and give the exit code."""
-    tally = Tally()
-    started = time.monotonic()
-    conversations = sample()
+_Opened = tuple[Conversation, Export] | None
+
+
+@contextlib.asynccontextmanager
+async def _export(path: str | None, screen: Screen) -> AsyncGenerator[_Opened]:
+    if path is None:
+        yield None
+        return
+    async with opened(path, screen) as export:
+        yield export
+
+
+async def _as_text(job: DemoJob, export: _Opened, screen: Screen) -> int:
+    if export is None:
+        return await play_sample(screen, job.speed)
+    return await play_one(screen, export[0], job.speed)
+
+
+async def _in_a_page(job: DemoJob, export: _Opened, screen: Screen, *, headless: bool) -> int:
+    """Serve the page to a person, or to a browser of our own. Raises `ChromiumError`, `CommandError`."""
+    heard = Printed(screen)
     with stopped_by_signals() as stop:
-        async with AdServer() as server, kx.Client() as client:
-            stage = _Stage(screen, server, tally, speed)
-            player = Player(
-                stage.tell, client=client, ad_server_url=server.url, publisher_token="demo", tempo=Tempo(speed=speed)
+        async with AdServer() as ads:
+            chat = DemoChat(
+                ads,
+                scripts=None if export is None else _scripts(*export),
+                model=job.model,
+                speed=job.speed,
+                tell=heard if headless else lambda mark: None,
             )
-            stage.curtain()
-            for conversation in conversations:
-                await stage.show(player, conversation)
-                await asyncio.sleep(PAUSE_S / speed)
-    screen.out.print()
-    screen.out.print(report(tally.summary(time.monotonic() - started), tally))
-    return stop.exit_code
+            if headless:
+                act = visit if export is None else watch
+                await perform(chat, act, heard, screen, program=a_chromium(), port=job.port or 0)
+            else:
+                port = PORT if job.port is None else job.port
+                await serve_page(chat, ads, screen, port=port, browser=job.browser)
+    return stop.exit_code if headless else 0  # stopping is how a page that is served ends
 
 
-class _Stage:
-    """Shows one conversation after the other."""
+def _scripts(first: Conversation, export: Export) -> Scripts:
+    async def rest() -> AsyncGenerator[Script]:
+        async for conversation in export.rest():
+            yield _script(conversation)
 
-    def __init__(self, screen: Screen, server: AdServer, tally: Tally, speed: float) -> None:
-        self._screen, self._server, self._tally, self._speed = screen, server, tally, speed
-        self._timeline = Timeline()
-
-    def tell(self, happening: Happening) -> None:
-        self._tally(happening)
-        self._timeline(happening)
-
-    def curtain(self) -> None:
-        out = self._screen.out
-        out.print()
-        out.print(Text.assemble(("kontext-rx demo", "bold"), ("  five invented conversations, real sessions", "dim")))
-        out.print(Text(f"an embedded ad server at {self._server.url}", "dim"))
-
-    async def show(self, player: Player, conversation: Conversation) -> None:
-        out, scene = self._screen.out, SCENES[conversation.id]
-        self._server.settings = scene.settings(self._speed)
-        out.print()
-        out.print(Text.assemble((f"{scene.title}  ", "bold cyan"), (f"{conversation.id}", "dim")))
-        out.print(Text(scene.note, "dim"))
-        if not out.is_interactive:
-            self._timeline = Timeline(on_end=self._print, brand=self._brand)
-            await player.play(conversation)
-            return
-        self._timeline = timeline = Timeline(brand=self._brand)
-
-        def draw(now: float | None = None) -> Text:
-            lines = [line(row, out.width, now=now) for row in timeline.rows]
-            return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
-
-        with self._screen.live(lambda: draw(time.time()), out) as shown:
-            async with repeated(FRAME_S, shown.refresh):
-                await player.play(conversation)
-        out.print(draw())
-
-    def _print(self, row: Row) -> None:
-        self._screen.out.print(line(row, PLAIN_WIDTH), soft_wrap=True)
-
-    def _brand(self, bid_id: str) -> str | None:
-        bid = self._server.bid(bid_id)
-        return None if bid is None else bid.creative.brand
+    return Scripts(rest(), known=[_script(first)])
 
 
-def _faster(latency: Latency, speed: float) -> Latency:
-    match latency:
-        case Fixed(seconds):
-            return Fixed(seconds / speed)
-        case Lognormal(median, sigma):
-            return Lognormal(median / speed, sigma)
-        case _:
-            raise NotImplementedError(latency)
+def _script(conversation: Conversation) -> Script:
+    lines = tuple(Line(utterance.role, utterance.content) for utterance in conversation.utterances)
+    return Script(conversation.id, lines)

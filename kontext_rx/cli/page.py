@@ -1,10 +1,11 @@
-"""`kontext-rx demo --page`: a chat page with real ads, in the browser."""
+"""`kontext-rx demo` on a machine with a screen: the page, served until somebody stops it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import webbrowser
+from collections.abc import AsyncGenerator
 
 from rich.text import Text
 
@@ -13,27 +14,27 @@ from kontext_rx.demo import DemoChat
 
 from .replay import CommandError
 from .screen import Screen
-from .stopping import stopped_by_signals
 
-__all__ = ["serve_page"]
+__all__ = ["serve_page", "served"]
 
 
-async def serve_page(screen: Screen, *, port: int, browser: bool) -> None:
-    """
-    Serve the page on 127.0.0.1 until Ctrl-C or SIGTERM, and open it in the browser if *browser* says so.
+@contextlib.asynccontextmanager
+async def served(chat: DemoChat, port: int) -> AsyncGenerator[str]:
+    """Serve the page and give its address. Raises `CommandError` when the port cannot be had."""
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            url = await stack.enter_async_context(chat.serving(port))
+        except OSError as error:
+            why = f"127.0.0.1 port {port}: {error.strerror or error}"
+            raise CommandError(f"{why}; give another --port, or 0 for any free one") from error
+        yield url
 
-    Raises `CommandError` when the port cannot be had.
-    """
-    with stopped_by_signals():
-        async with contextlib.AsyncExitStack() as stack:
-            ads = await stack.enter_async_context(AdServer())
-            try:
-                url = await stack.enter_async_context(DemoChat(ads).serving(port))
-            except OSError as error:
-                why = f"127.0.0.1 port {port}: {error.strerror or error}"
-                raise CommandError(f"{why}; give another --port, or 0 for any free one") from error
-            screen.out.print(Text.assemble("A chat with real ads: ", (url, "bold")), soft_wrap=True)
-            screen.out.print(Text(f"The ad server behind it listens on {ads.url}. Ctrl-C stops both.", "dim"))
-            if browser:
-                await asyncio.to_thread(webbrowser.open, url)
-            await asyncio.Event().wait()
+
+async def serve_page(chat: DemoChat, ads: AdServer, screen: Screen, *, port: int, browser: bool) -> None:
+    """Serve the page until it is cancelled, and open it if *browser* says so. Raises `CommandError`."""
+    async with served(chat, port) as url:
+        screen.out.print(Text.assemble("A chat with real ads: ", (url, "bold")), soft_wrap=True)
+        screen.out.print(Text(f"The ad server behind it listens on {ads.url}. Ctrl-C stops both.", "dim"))
+        if browser and not await asyncio.to_thread(webbrowser.open, url):
+            screen.notice("no browser could be opened: open the address yourself")
+        await asyncio.Event().wait()

@@ -31,11 +31,13 @@ class Ran:
         return json.loads(self.out)
 
 
-def run(*arguments: str, stdin: str | bytes | None = None, env: dict[str, str] | None = None) -> Ran:
-    """Run a command to its end."""
+def run(
+    *arguments: str, stdin: str | bytes | None = None, env: dict[str, str] | None = None, timeout: float = 30
+) -> Ran:
+    """Run a command to its end, in at most *timeout* seconds."""
     given = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
-        [*COMMAND, *arguments], input=given, capture_output=True, timeout=30, env={**os.environ, **(env or {})}
+        [*COMMAND, *arguments], input=given, capture_output=True, timeout=timeout, env={**os.environ, **(env or {})}
     )
     return Ran(subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode()))
 

@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from chromium import chromium_program
 from rich.cells import cell_len
 
 from kontext_rx import Filled, Message, PreloadStep
 from kontext_rx.cli.conversations import Conversation
-from kontext_rx.cli.demo import SCENES, sample
 from kontext_rx.cli.player import Closed, Linked, Said, Stepped, Told
+from kontext_rx.cli.scenes import SCENES, sample
 from kontext_rx.cli.tempo import Tempo, paced
 from kontext_rx.cli.timeline import Row, Timeline, line, shortened
+from kontext_rx.demo.marks import LANES
 
-from .conftest import run
+from .conftest import Export, Ran, Running, conversation, run, turns
 
 ONE = Conversation("c", 1, ())
 
@@ -168,7 +176,7 @@ def test_the_sample_and_its_scenes_belong_together() -> None:
 
 def test_what_a_newcomer_sees() -> None:
     """Every kind of turn there is to explain, a line each, and the summary."""
-    ran = run("demo", "--speed", "6")
+    ran = run("demo", "--text", "--speed", "6")
     assert (ran.code, ran.err) == (0, "")
     assert "\x1b" not in ran.out
     lines = ran.out.splitlines()
@@ -186,3 +194,158 @@ def test_what_a_newcomer_sees() -> None:
     ):
         assert any(part in row for row in rows), part
     assert ["linked", "6"] in [row.split()[:2] for row in lines]
+
+
+# --- where, and what ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def chromium() -> str:
+    return chromium_program()
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """Where temporary files go; its name is short, as Chromium makes a socket below it."""
+    with tempfile.TemporaryDirectory(prefix="k", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> dict[str, str]:
+    """An environment with no program on its PATH, and no screen."""
+    return {"PATH": str(tmp_path), "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+
+
+def lanes(ran: Ran) -> list[str]:
+    """The lanes of the timeline that was printed, in order."""
+    return [line.split()[2] for line in ran.out.splitlines() if re.match(r" +\d+\.\d\d s  ", line)]
+
+
+@pytest.mark.usefixtures("chromium")
+def test_headless_prints_the_timeline_and_ends(scratch: Path) -> None:
+    """A real page, a real browser: every lane has something to say, and nothing is left behind."""
+    ran = run("demo", "--headless", "--speed", "2", env={"TMPDIR": str(scratch)}, timeout=120)
+    assert (ran.code, ran.err) == (0, "")
+    assert set(lanes(ran)) == set(LANES)
+    for told in (
+        "q1 filled after",
+        "q1 linked to a1",
+        "ad.render-started",
+        "ad.height",
+        "ad.viewed",
+        "ad.clicked",
+        "request for q2 cancelled by q3",
+        "q3 carried gdpr=1 gdprConsent=",
+        "ad.no-fill: unfilled_bid",
+    ):
+        assert told in ran.out, told
+    assert ran.out.splitlines()[-1] == "4 requests, 1 cancelled, 2 filled, 1 no fill, 2 viewed, 1 clicked"
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.usefixtures("chromium")
+def test_headless_plays_the_first_conversation_of_a_file(export: Export) -> None:
+    file = export(
+        [
+            "{",
+            conversation("first", ("user", "Any tent?"), ("assistant", "Yes, for two.")),
+            conversation("second", ("user", "Never said."), ("assistant", "Nor this.")),
+        ]
+    )
+    ran = run("demo", "--headless", "--speed", "4", file, timeout=120)
+    assert ran.code == 0
+    assert ran.err.startswith("skipped line 1: not JSON")
+    assert "q1 message: Any tent?" in ran.out
+    assert "ad.viewed" in ran.out
+    assert "Never said." not in ran.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.usefixtures("chromium")
+def test_headless_stops_when_it_is_told_to(scratch: Path) -> None:
+    running = Running("demo", "--headless", env={**os.environ, "TMPDIR": str(scratch)})
+    while "q1 message" not in running.line():
+        pass
+    ran = running.stop()
+    assert (ran.code, ran.err) == (130, "")
+    assert list(scratch.iterdir()) == []
+
+
+def test_headless_without_a_chromium_names_the_cure(nowhere: dict[str, str]) -> None:
+    ran = run("demo", "--headless", env=nowhere)
+    assert ran.code == 1
+    assert ran.err.count("\n") == 1
+    assert "apt install chromium" in ran.err
+
+
+def test_without_screen_and_chromium_it_is_text_and_says_why(nowhere: dict[str, str]) -> None:
+    ran = run("demo", "--speed", "20", env=nowhere)
+    assert ran.code == 0
+    assert ran.err.count("\n") == 1
+    assert "no terminal" in ran.err
+    assert "no Chromium" in ran.err
+    assert "u1 " in ran.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a program of a few lines")
+def test_a_chromium_that_does_not_start_is_an_error_only_when_it_was_asked_for(
+    tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    program = tmp_path / "chromium"
+    program.write_text("#!/bin/sh\necho 'no space left' >&2\nexit 1\n")
+    program.chmod(0o755)
+    asked = run("demo", "--headless", env=nowhere)
+    assert asked.code == 1
+    assert "ended as it started: no space left" in asked.err
+    went = run("demo", "--speed", "20", env=nowhere)
+    assert went.code == 0
+    assert "no space left: the conversations are shown as text" in went.err
+    assert "u1 " in went.out
+
+
+def test_text_plays_the_first_conversation_of_a_file(export: Export) -> None:
+    ran = run("demo", "--text", "--speed", "20", export([turns("mine", 2), turns("other", 1)]))
+    assert (ran.code, ran.err) == (0, "")
+    assert [row.split()[:3] for row in ran.out.splitlines() if row.startswith("u")] == [
+        ["u1", "user", "0"],
+        ["u2", "user", "1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([], "holds no conversation that can be played"),
+        (["{"], "holds no conversation that can be played"),
+        ([{"id": "mute", "messages": []}], "holds no conversation that can be played"),
+        ([b"\xff\xfea\0"], "it is UTF-16"),
+    ],
+    ids=["empty", "broken", "without messages", "another encoding"],
+)
+def test_a_file_with_nothing_to_play_is_one_error(export: Export, lines: list[Any], problem: str) -> None:
+    ran = run("demo", "--text", export(lines))
+    assert ran.code == 1
+    assert problem in ran.err.splitlines()[-1]
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    ran = run("demo", "--text", str(tmp_path / "nowhere.jsonl"))
+    assert ran.code == 1
+    assert ran.err.splitlines() == [f"Error: {tmp_path / 'nowhere.jsonl'} cannot be read: No such file or directory"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--text", "--headless"), "--headless and --text exclude each other"),
+        (("--text", "--model", "m", "--model-url", "http://localhost:1/v1"), "--model is for the page"),
+        (("--model", "m"), "--model needs --model-url URL, or OPENAI_BASE_URL"),
+        (("--model-url", "http://localhost:1/v1"), "--model-url needs --model NAME"),
+        (("--model", "m", "--model-url", "localhost"), "'localhost' cannot be used: give an absolute http(s) address"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments: tuple[str, ...], problem: str) -> None:
+    ran = run("demo", *arguments, env={"OPENAI_BASE_URL": ""})
+    assert ran.code == 2
+    assert problem in " ".join(ran.err.split())

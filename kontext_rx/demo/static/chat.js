@@ -1,18 +1,21 @@
-// The demo's page: a chat on the left, what the session does on the right. One socket to the demo, one to the bridge.
+// The demo's page: a chat, and beside it what the session does. One socket to the demo, one to the bridge.
 // @ts-check
 
-const $ = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
-const list = $(".messages"), log = $(".log"), raw = $(".raw");
-const marbles = /** @type {SVGSVGElement} */ (document.querySelector(".marbles"));
-const SPAN = 30; // seconds that the timeline shows
-const LANES = ["you", "request", "reply", "ad"];
+import { setConsent } from "./consent.js";
+import { createTimeline } from "./timeline.js";
 
-/** @typedef {{lane: string, at: number, kind: string, label: string, data: object, end?: number, open?: boolean}} Mark */
-/** @type {Mark[]} */
-const marks = [];
-/** @type {Map<string, Mark>} the requests that are out, by user message */
-const requests = new Map();
-let clockSkew = 0; // the session's clock is the server's
+/** @template {Element} [T=HTMLElement] @param {string} selector @returns {T} */
+const $ = (selector) => /** @type {T} */ (/** @type {unknown} */ (document.querySelector(selector)));
+const root = document.documentElement;
+const list = $(".messages"), openers = $(".openers"), status = $(".status");
+/** @type {HTMLFormElement} */ const form = $(".say");
+/** @type {HTMLFormElement} */ const switches = $(".switches");
+const input = /** @type {HTMLInputElement} */ (form.elements.namedItem("text"));
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const KEPT_AS = "kontext-rx-demo"; // the switches, from one conversation to the next
+
+/** @type {(mark: import("./timeline.js").Mark) => void} */
+let show = () => {};
 
 // An ad grows after its reply is there: stay at the end, unless the visitor has scrolled up.
 let following = true;
@@ -20,164 +23,158 @@ list.addEventListener("scroll", () => { following = list.scrollHeight - list.scr
 const follow = () => { if (following) list.scrollTop = list.scrollHeight; };
 const growth = new ResizeObserver(follow);
 
-const socket = new WebSocket(new URL("chat", location.href.replace(/^http/, "ws")));
-const send = (/** @type {object} */ message) => socket.send(JSON.stringify(message));
+// --- the socket ---
 
-socket.onmessage = ({ data }) => {
+const socket = new WebSocket(new URL(`chat${location.search}`, location.href.replace(/^http/, "ws")));
+const send = (/** @type {object} */ message) => socket.readyState === 1 && socket.send(JSON.stringify(message));
+
+/** @type {Record<string, (message: any) => void>} */
+const hear = { hello, message: addMessage, token: addToken, problem, done, typing, played, mark: ({ mark }) => show(mark) };
+socket.onmessage = (/** @type {MessageEvent<string>} */ { data }) => {
   const message = JSON.parse(data);
-  switch (message.type) {
-    case "hello": return hello(message);
-    case "message": return addMessage(message);
-    case "token": return addToken(message);
-    case "done": return done(message);
-    case "step": return step(message);
-    case "event": return event(message);
-  }
+  hear[message.type]?.(message);
 };
-socket.onclose = () => document.body.append(Object.assign(document.createElement("p"), {
-  className: "bad", textContent: "The demo has ended. Start it again and reload the page.",
-}));
+socket.onclose = () => {
+  status.hidden = false;
+  status.className = "status bad";
+  status.textContent = "The demo has ended. Start it again and reload the page.";
+};
 
-async function hello({ token, bridge, script, openers, now }) {
-  clockSkew = now - Date.now() / 1000;
-  for (const text of openers) {
+/** @param {any} message */
+async function hello({ token, bridge, script, openers: questions, played: conversation, lanes, pacing, now, model }) {
+  show = createTimeline(
+    { diagram: $(".marbles"), log: $(".log"), raw: $(".raw") },
+    { lanes, skew: now - Date.now() / 1000 },
+  );
+  if (model) $(".who").textContent = `Replies by ${model}.`;
+  for (const text of questions) {
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: text });
     button.onclick = () => say(text);
-    $(".openers").append(button);
+    openers.append(button);
   }
+  $("[name=pacing]").append(...pacing.map((/** @type {string} */ rule) => new Option(rule)));
+  if (conversation) announce(conversation);
+  restore();
   const { mount } = await import(new URL(script, location.href).href);
   mount({ token, url: new URL(bridge, location.href.replace(/^http/, "ws")).href });
+  root.dataset.ready = "true";
 }
 
+// --- the chat ---
+
+/** @param {{id: string, role: string, content: string}} message */
 function addMessage({ id, role, content }) {
   const item = document.createElement("li");
   item.id = id;
-  item.className = role;
+  item.className = role === "user" ? "user" : "assistant writing";
   item.append(Object.assign(document.createElement("div"), { className: "bubble", textContent: content }));
   list.append(item);
   growth.observe(item);
   following = true;
   follow();
-  if (role === "user") mark({ lane: "you", kind: "accent", label: "message", data: { id, role, content } });
-  else item.classList.add("writing");
+  openers.hidden = true;
+  if (role === "user" && input.classList.contains("played")) typing({ text: null });
 }
 
+/** @param {{id: string, text: string}} token */
 function addToken({ id, text }) {
-  const bubble = document.querySelector(`#${CSS.escape(id)} .bubble`);
-  if (bubble) bubble.textContent += text;
+  document.getElementById(id)?.querySelector(".bubble")?.append(text);
 }
 
+/** @param {{id: string, text: string}} message */
+function problem({ id, text }) {
+  document.getElementById(id)?.append(Object.assign(document.createElement("p"), { className: "problem", textContent: text }));
+}
+
+/** @param {{id: string, interrupted: boolean}} message */
 function done({ id, interrupted }) {
   const item = document.getElementById(id);
   if (!item) return;
   item.classList.remove("writing");
-  mark({ lane: "reply", kind: interrupted ? "bad" : "accent", label: interrupted ? "interrupted" : "reply", data: { id } });
+  item.classList.toggle("interrupted", interrupted);
   if (interrupted) return;
   const ad = document.createElement("kontext-ad");
   ad.setAttribute("message-id", id);
   ad.setAttribute("code", "inlineAd");
-  ad.setAttribute("theme", document.documentElement.dataset.theme ?? "light");
+  ad.setAttribute("theme", root.dataset.theme ?? "light");
   item.append(ad);
 }
 
-function step({ at, step, text }) {
-  const id = step.user_message_id;
-  const request = requests.get(id);
-  if (step.name === "sent") {
-    requests.set(id, mark({ lane: "request", at, kind: "wait", label: text, data: step, open: true }));
-  } else if (request && ["resolved", "cancelled"].includes(step.name)) {
-    request.end = at;
-    request.open = false;
-    request.kind = step.name === "cancelled" ? "bad" : step.outcome === "filled" ? "good" : "soft";
-    requests.delete(id);
-    write({ at, kind: request.kind, label: text, data: step });
-  } else write({ at, kind: "soft", label: text, data: step });
-}
-
-function event({ at, event, text }) {
-  const kind = { "ad.error": "bad", "ad.no-fill": "soft", "ad.clicked": "violet", "reward.granted": "violet" }[event.name];
-  mark({ lane: "ad", at, kind: kind ?? "good", label: text, data: event });
-}
-
-/** @param {Partial<Mark> & {lane: string, kind: string, label: string, data: object}} given @returns {Mark} */
-function mark(given) {
-  const whole = { at: Date.now() / 1000 + clockSkew, ...given };
-  marks.push(whole);
-  if (marks.length > 400) marks.shift();
-  write(whole);
-  return whole;
-}
-
-function write({ at, kind, label, data }) {
-  const item = document.createElement("li");
-  const button = document.createElement("button");
-  const seconds = new Date((at - clockSkew) * 1000).toLocaleTimeString([], { hour12: false });
-  button.append(
-    Object.assign(document.createElement("time"), { textContent: seconds }),
-    Object.assign(document.createElement("span"), { className: kind, textContent: label }),
-  );
-  button.onclick = () => show(data);
-  item.append(button);
-  log.append(item);
-  while (log.children.length > 300) log.firstElementChild?.remove();
-  log.scrollTop = log.scrollHeight;
-}
-
-function show(/** @type {object} */ data) {
-  raw.hidden = false;
-  raw.textContent = JSON.stringify(data, null, 2);
-}
-
-function svg(name, attributes, text) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, String(value));
-  if (text) element.textContent = text;
-  return element;
-}
-
-function draw() {
-  const width = marbles.clientWidth, top = 30, gap = 42, left = 56, right = width - 14;
-  const now = Date.now() / 1000 + clockSkew;
-  const x = (/** @type {number} */ at) => right - ((now - at) / SPAN) * (right - left);
-  const drawn = [];
-  for (const [row, lane] of LANES.entries()) {
-    const y = top + row * gap;
-    drawn.push(svg("line", { class: "lane", x1: left, x2: right, y1: y, y2: y }));
-    drawn.push(svg("text", { x: 10, y: y + 4 }, lane));
-    for (const one of marks.filter((mark) => mark.lane === lane)) {
-      const end = one.open ? now : one.end ?? one.at;
-      if (end < now - SPAN) continue;
-      const from = Math.max(left, x(one.at));
-      const shape = lane === "request"
-        ? svg("rect", { class: `mark ${one.kind}`, x: from, y: y - 6, width: Math.max(4, x(end) - from), height: 12, rx: 4 })
-        : svg("circle", { class: `mark ${one.kind}`, cx: from, cy: y, r: 6 });
-      shape.append(svg("title", {}, one.label));
-      shape.addEventListener("click", () => show(one.data));
-      drawn.push(shape);
-    }
-  }
-  marbles.replaceChildren(...drawn);
-  if (document.visibilityState === "visible") requestAnimationFrame(() => setTimeout(draw, 100));
-}
-document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && draw());
-draw();
-
-function say(/** @type {string} */ text) {
-  if (!text.trim() || socket.readyState !== WebSocket.OPEN) return;
-  $(".openers").hidden = true;
+/** @param {string} text */
+function say(text) {
+  if (!text.trim()) return;
+  openers.hidden = true;
   send({ type: "say", text });
 }
 
-const form = /** @type {HTMLFormElement} */ ($(".say"));
 form.onsubmit = (submitted) => {
   submitted.preventDefault();
-  const input = /** @type {HTMLInputElement} */ (form.elements.namedItem("text"));
+  if (input.classList.contains("played")) return;
   say(input.value);
   input.value = "";
 };
-const switches = /** @type {HTMLFormElement} */ ($(".switches"));
-switches.onchange = () => {
-  const settings = Object.fromEntries(new FormData(switches));
-  document.documentElement.dataset.theme = String(settings.theme);
-  send({ type: "set", ...settings });
-};
+
+// --- a conversation that is played ---
+
+/** @param {{number: number, title: string, more: boolean}} conversation */
+function announce({ number, title, more }) {
+  status.hidden = false;
+  const what = document.createElement("span");
+  what.append(
+    `Conversation ${number}: `,
+    Object.assign(document.createElement("strong"), { textContent: title }),
+    Object.assign(document.createElement("span"), { className: "how", textContent: ", being played" }),
+  );
+  status.append(what);
+  if (more) {
+    const next = Object.assign(document.createElement("a"), { className: "next", href: `?conversation=${number + 1}` });
+    next.textContent = "Next conversation";
+    status.append(next);
+  }
+}
+
+/** @param {{text: string | null}} typed What the played user types; null when it is sent. */
+function typing({ text }) {
+  input.value = text === null ? "" : input.classList.contains("played") ? input.value + text : text;
+  input.classList.toggle("played", text !== null);
+  input.scrollLeft = input.scrollWidth;
+}
+
+/** @param {{stopped: boolean}} end */
+function played({ stopped }) {
+  root.dataset.played = stopped ? "stopped" : "end";
+  const how = document.querySelector(".status .how");
+  if (how) how.textContent = stopped ? ", yours now" : ", played to its end";
+  if (input.classList.contains("played")) typing({ text: null });
+}
+
+input.addEventListener("input", () => {
+  if (input.classList.contains("played")) input.value = "";
+  input.classList.remove("played");
+  send({ type: "take over" });
+});
+
+// --- the switches ---
+
+function set() {
+  const chosen = Object.fromEntries(new FormData(switches));
+  root.dataset.theme = String(chosen.theme);
+  setConsent(String(chosen.consent));
+  send({ type: "set", ...chosen });
+  return chosen;
+}
+
+switches.onchange = () => sessionStorage.setItem(KEPT_AS, JSON.stringify(set()));
+
+/** Set the switches as they were before the page was loaded again. */
+function restore() {
+  const kept = sessionStorage.getItem(KEPT_AS);
+  if (!kept) return;
+  for (const [name, value] of Object.entries(JSON.parse(kept))) {
+    const one = switches.elements.namedItem(name);
+    if (one instanceof HTMLSelectElement) one.value = value;
+  }
+  set();
+}
+
+/** @type {HTMLSelectElement} */ ($("[name=theme]")).value = root.dataset.theme = dark.matches ? "dark" : "light";
