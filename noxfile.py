@@ -77,6 +77,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def picture(session: nox.Session) -> None:
-    """Take the README's picture again, from the demo as it is."""
+    """Take the README's picture again, from the demo as it is, and draw that of the life of a turn."""
     session.install("-e", ".[cli]", *group("test"))
     session.run("python", "docs/picture.py")
+    session.run("python", "docs/life.py")

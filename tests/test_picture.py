@@ -37,6 +37,16 @@ def copy(stamp: ModuleType, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_the_life_of_a_turn_is_drawn_as_it_is() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DOCS)
+        import life
+    sys.modules.pop("life")
+    assert life.PICTURE.read_text("utf-8") == life.drawn(), (
+        "of an older session, or drawn by older code: nox -s picture"
+    )
+
+
 def test_the_picture_shows_the_demo_as_it_is(stamp: ModuleType) -> None:
     made_from = stamp.read(stamp.PICTURE.read_bytes())
     assert made_from == stamp.digest(), "docs/demo.png is of an older demo: run nox -s picture"
