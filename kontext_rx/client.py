@@ -72,6 +72,7 @@ class AiohttpTransport:
         import aiohttp
 
         self._aiohttp = aiohttp
+        self._no_limit = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
         self._http = http
         self._owned = http is None
         self._lifetime: AsyncGenerator[None, None] | None = None
@@ -108,7 +109,7 @@ class AiohttpTransport:
                 data=request.body,
                 headers=dict(request.headers),
                 allow_redirects=False,
-                timeout=self._no_limit(),
+                timeout=self._no_limit,
             ) as response:
                 body = await _read(response) if 200 <= response.status < 300 else b""
                 return HttpResponse(
@@ -122,7 +123,7 @@ class AiohttpTransport:
             # No cap on connections: the default of 100 would hold a busy process to 500 answers of 200 ms a second.
             connector=self._aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S),
             cookie_jar=self._aiohttp.DummyCookieJar(),  # one pool serves many users: nothing may travel between them
-            timeout=self._no_limit(),
+            timeout=self._no_limit,
         )
         self._lifetime = self._until_the_loop_ends()
         with contextlib.suppress(StopIteration):
@@ -136,9 +137,6 @@ class AiohttpTransport:
         finally:
             self._lifetime = None
             await self._shut()
-
-    def _no_limit(self) -> aiohttp.ClientTimeout:
-        return self._aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
     async def settled(self) -> None:
         """Wait for the tasks that were cancelled."""

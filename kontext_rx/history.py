@@ -25,11 +25,12 @@ class History(Generic[E]):
     An id is accepted once: apps feed their history again on every render, and that must cost nothing.
     """
 
-    __slots__ = ("_encode", "_kept", "_known", "_users")
+    __slots__ = ("_encode", "_encoded", "_kept", "_known", "_users")
 
     def __init__(self, encode: Callable[[Message], E]) -> None:
         self._encode = encode
-        self._kept: dict[str, tuple[Message, E]] = {}
+        self._kept: dict[str, Message] = {}
+        self._encoded: dict[str, E] = {}
         self._known: dict[str, int] = {}
         self._users = 0
 
@@ -45,27 +46,29 @@ class History(Generic[E]):
         self._known[message.id] = _fingerprint(message)
         if len(self._known) > KNOWN_LIMIT:
             del self._known[next(iter(self._known))]
-        self._kept[message.id] = (message, self._encode(message))
+        self._kept[message.id] = message
+        self._encoded[message.id] = self._encode(message)
         self._users += message.role == "user"
         if len(self._kept) <= HISTORY_LIMIT:
             return None
         oldest = next(iter(self._kept))
-        del self._kept[oldest]
+        del self._kept[oldest], self._encoded[oldest]
         return oldest
 
     def clear(self) -> None:
         """Let go of the messages; the ids stay known."""
         self._kept.clear()
+        self._encoded.clear()
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """A snapshot, oldest first."""
-        return tuple(message for message, _ in self._kept.values())
+        return tuple(self._kept.values())
 
     @property
     def encoded(self) -> list[E]:
         """The same messages as they go on the wire."""
-        return [encoded for _, encoded in self._kept.values()]
+        return list(self._encoded.values())
 
     @property
     def users(self) -> int:

@@ -25,7 +25,7 @@ from .source import Source, Undo
 from .telemetry import Telemetry
 from .trace import DebugEvent
 from .typing import HttpRequest, HttpResponse, Transport
-from .wire import Failed, Fill, InitAnswer, Skip
+from .wire import Envelope, Failed, Fill, InitAnswer, Skip
 
 __all__ = ["DEFAULT_TIMEOUT_MS", "ServerLink"]
 
@@ -48,6 +48,7 @@ class ServerLink:
         "_on_disabled",
         "_outlet",
         "_reports_errors",
+        "_sealed",
         "_send",
         "_telemetry",
         "disabled",
@@ -79,6 +80,7 @@ class ServerLink:
         self._history, self._outlet, self._consent = history, outlet, consent
         self._on_disabled = on_disabled
         self._reports_errors = True
+        self._sealed: tuple[tuple[Options, str | None, Consent | None], Envelope] | None = None
         self._init: DisposableBase | None = None
         self.init: InitAnswer | None = None
         """What `/init` said, the defaults where it said nothing; None until then."""
@@ -210,16 +212,23 @@ class ServerLink:
         return Source(subscribe)
 
     def _preload_request(self, track_only: bool) -> HttpRequest:
-        body = wire.preload_body(
-            self.options,
-            install_id=self._install_id,
-            messages=self._history.encoded,
-            session_id=self.session_id,
-            consent=self._consent_values(),
-            process=_process_device(),
-        )
+        body = self._envelope(self._consent_values()).around(self._history.encoded)
         headers = wire.preload_headers(self.options.publisher_token, track_only=track_only)
         return HttpRequest(f"{self.options.ad_server_url}/preload", headers, body)
+
+    def _envelope(self, consent: Consent | None) -> Envelope:
+        """What goes around the messages, kept from turn to turn."""
+        made_of = (self.options, self.session_id, consent)
+        if self._sealed is None or self._sealed[0] != made_of:
+            made = wire.envelope(
+                self.options,
+                install_id=self._install_id,
+                session_id=self.session_id,
+                consent=consent,
+                process=_process_device(),
+            )
+            self._sealed = (made_of, made)
+        return self._sealed[1]
 
     def _consent_values(self) -> Consent | None:
         if self._consent is None:
@@ -319,7 +328,7 @@ class ServerLink:
             self._outlet.debug("Init: cancelled")
         if self._telemetry is not None:
             self._telemetry.close()
-        self._send = self._consent = self._telemetry = self._init = None
+        self._send = self._consent = self._telemetry = self._init = self._sealed = None
 
 
 def _trace(result: HttpResponse | Lost) -> str | None:

@@ -37,6 +37,10 @@ class Source(Observable[T]):
         # Not Observable.__init__: it would make each a lock of its own.
         self._subscribe = produce
 
+    def _subscribe_core(self, observer: ObserverBase[T], scheduler: SchedulerBase | None = None) -> DisposableBase:
+        assert self._subscribe is not None
+        return self._subscribe(observer, scheduler)
+
     def subscribe(
         self,
         on_next: ObserverBase[T] | Callable[[T], object] | None = None,

@@ -23,6 +23,7 @@ from .options import Consent, Options, Regulatory
 
 __all__ = [
     "Bid",
+    "Envelope",
     "Failed",
     "Fill",
     "InitAnswer",
@@ -30,6 +31,7 @@ __all__ = [
     "Skip",
     "debug_body",
     "encode_message",
+    "envelope",
     "error_body",
     "frame_url",
     "init_body",
@@ -209,24 +211,33 @@ def init_body(options: Options, install_id: str) -> bytes:
     return _encode(_InitBody(options.publisher_token, options.user_id, install_id, _sdk(options), app))
 
 
-def preload_body(
-    options: Options,
-    *,
-    install_id: str,
-    messages: Iterable[Raw],
-    session_id: str | None,
-    consent: Consent | None,
-    process: Device,
-) -> bytes:
-    """The body of `POST /preload`; *process* is the device to describe when there is no `ClientContext`."""
-    return _encode(
+class Envelope(msgspec.Struct, frozen=True, gc=False):
+    """The body of `POST /preload` but for its messages: the same from turn to turn, until an option changes."""
+
+    before: bytes
+    after: bytes
+
+    def around(self, messages: Iterable[Raw]) -> bytes:
+        """The whole body, with these messages."""
+        return b"".join((self.before, b",".join(messages), self.after))
+
+
+_NO_MESSAGES: Final = b'"messages":['
+"""Nowhere else in a body: in a text its quotes would be escaped."""
+
+
+def envelope(
+    options: Options, *, install_id: str, session_id: str | None, consent: Consent | None, process: Device
+) -> Envelope:
+    """What goes around the messages; *process* is the device to describe when there is no `ClientContext`."""
+    before, bracket, after = _encode(
         _PreloadBody(
             publisher_token=options.publisher_token,
             user_id=options.user_id,
             install_id=install_id,
             conversation_id=options.conversation_id,
             enabled_placement_codes=options.enabled_placement_codes,
-            messages=list(messages),
+            messages=[],
             sdk=_sdk(options),
             device=process if options.context is None else device_of(options.context),
             app=_App(**_present(options.app)),
@@ -238,7 +249,22 @@ def preload_body(
             advertising_id=_unless_zero(options.advertising_id),
             vendor_id=_unless_zero(options.vendor_id),
         )
-    )
+    ).partition(_NO_MESSAGES)
+    return Envelope(before + bracket, after)
+
+
+def preload_body(
+    options: Options,
+    *,
+    install_id: str,
+    messages: Iterable[Raw],
+    session_id: str | None,
+    consent: Consent | None,
+    process: Device,
+) -> bytes:
+    """The body of `POST /preload` in one go."""
+    around = envelope(options, install_id=install_id, session_id=session_id, consent=consent, process=process)
+    return around.around(messages)
 
 
 def error_body(

@@ -362,6 +362,13 @@ def test_any_text_arrives_as_it_was_said(content: str, role: Any) -> None:
     }
 
 
+def test_a_user_whose_name_looks_like_the_body_does_not_split_it() -> None:
+    """The messages are put where the body has its list of them, and nowhere else."""
+    sent = preload(Message.user("m", "Hi"), user_id='"messages":[', variant_id='x"messages":[{}]')
+    assert (sent["userId"], sent["variantId"]) == ('"messages":[', 'x"messages":[{}]')
+    assert [message["id"] for message in sent["messages"]] == ["m"]
+
+
 def test_the_last_thirty_messages_travel_in_order() -> None:
     """However long the conversation (P-006, C-008)."""
     history = History(encode_message)

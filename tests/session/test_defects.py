@@ -60,8 +60,8 @@ def _one_turn_is_lost_and_the_next_fills(watched: Watched) -> None:
 
 
 def test_in_building_the_request(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    body = kontext_rx.link.wire.preload_body
-    monkeypatch.setattr(kontext_rx.link.wire, "preload_body", breaks_once(body, lambda *_, **__: True))
+    body = kontext_rx.link.wire.envelope
+    monkeypatch.setattr(kontext_rx.link.wire, "envelope", breaks_once(body, lambda *_, **__: True))
     watched.session.add_message(user("u1", "x"))
     watched.clock.advance(1)
     watched.session.add_message(user("u2", "x"))
