@@ -171,7 +171,7 @@ class AdServer:
         return await self._exchange(request, path)
 
     async def _show(self, request: web.Request, path: str, asked: frames.Route) -> web.StreamResponse:
-        response = frames.answer(asked, self._offers, self.settings.bid_ttl)
+        response = frames.answer(asked, self._offers, self.settings.bid_ttl, _range(request))
         if asked.counted_as is not None:
             entry = self._requests.open(
                 at=time.time(),
@@ -262,3 +262,11 @@ def _address_problem(error: OSError | UnicodeError) -> str:
             return "the system does not allow it; give a port above 1023"
         case _:
             return str(error)
+
+
+def _range(request: web.Request) -> slice | None:
+    """The part that is asked for; one that makes no sense counts as none (RFC 9110, 14.2)."""
+    try:
+        return request.http_range
+    except ValueError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -67,8 +68,8 @@ def route(method: str, path: str) -> Route | None:
             return None
 
 
-def answer(asked: Route, offers: Offers, ttl: float) -> web.StreamResponse:
-    """Answer a request; an offer can be shown for *ttl* seconds."""
+def answer(asked: Route, offers: Offers, ttl: float, part: slice | None = None) -> web.Response:
+    """Answer a request; an offer can be shown for *ttl* seconds. *part* is the range of bytes that is asked for."""
     match asked.kind:
         case "frame" | "modal":
             return _frame(asked, offers, ttl)
@@ -76,12 +77,30 @@ def answer(asked: Route, offers: Offers, ttl: float) -> web.StreamResponse:
             bid = offers.get(asked.name)
             return _html(pages.landing(bid and bid.creative), _LANDING)
         case "static" if asked.name in _TYPES:
-            # From the disk, for its ranges: some browsers play a video only where they can ask for a part of it.
-            return web.FileResponse(_STATIC / asked.name, headers=_PART | {"Content-Type": _TYPES[asked.name]})
+            return _file(asked.name, part)
         case "art" if (creative := _CREATIVES.get(asked.name.removesuffix(".svg"))) is not None:
             return web.Response(text=draw(creative), content_type="image/svg+xml", headers=_DRAWING)
         case _:
             return web.Response(status=404, text="There is no such part of an ad", headers=_SAFE)
+
+
+def _file(name: str, part: slice | None) -> web.Response:
+    """A file, or a part of it: some browsers play a video only where they can ask for one."""
+    body = _body(name)
+    headers = _PART | {"Content-Type": _TYPES[name], "Accept-Ranges": "bytes"}
+    if part is None or (part.start is None and part.stop is None):
+        return web.Response(body=body, headers=headers)
+    start, stop, _ = part.indices(len(body))
+    if start >= stop:
+        return web.Response(status=416, headers=headers | {"Content-Range": f"bytes */{len(body)}"})
+    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(body)}"
+    return web.Response(status=206, body=body[start:stop], headers=headers)
+
+
+@functools.cache
+def _body(name: str) -> bytes:
+    # In memory: a response that reads from the disk leaves the file open when the server is stopped meanwhile.
+    return (_STATIC / name).read_bytes()
 
 
 def _frame(asked: Route, offers: Offers, ttl: float) -> web.Response:

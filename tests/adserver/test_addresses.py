@@ -85,8 +85,21 @@ async def test_everything_a_page_asks_for_is_there(caller: Caller) -> None:
 
 async def test_the_video_can_be_had_in_parts(caller: Caller) -> None:
     """Some browsers play none otherwise."""
-    part = await caller.request("GET", "/api/static/spot.webm", headers={"Range": "bytes=0-99"})
-    assert (part.status, len(part.raw)) == (206, 100)
+    whole = (await caller.request("GET", "/api/static/spot.webm")).raw
+    for asked, status, expected in (
+        ("bytes=0-99", 206, whole[:100]),
+        ("bytes=100-", 206, whole[100:]),
+        ("bytes=-50", 206, whole[-50:]),
+        (f"bytes=0-{len(whole) * 2}", 206, whole),
+        (f"bytes={len(whole)}-", 416, b""),
+        ("bytes=a-b", 200, whole),
+        ("lines=1-2", 200, whole),
+    ):
+        part = await caller.request("GET", "/api/static/spot.webm", headers={"Range": asked})
+        assert (part.status, part.raw) == (status, expected), asked
+        if status == 206:
+            first, last = whole.find(expected), whole.find(expected) + len(expected) - 1
+            assert part.headers["Content-Range"] == f"bytes {first}-{last}/{len(whole)}"
 
 
 def test_the_files_are_small() -> None:
