@@ -269,6 +269,64 @@ def test_a_source_that_ends_in_silence_gives_nothing(ms: Marbles, sent: Sent) ->
     ms.check(sent(ms.hot(""), {}, ms.scheduler), "")
 
 
+def test_an_error_of_the_source_lets_the_request_go_and_is_the_streams(ms: Marbles, sent: Sent) -> None:
+    users = ms.hot("    a-------------#")
+    answer = ms.cold("             -----x")
+    live = "            ----------^---!"
+    expected = "        --------------#"
+
+    ms.check(sent(users, {"a": answer}, ms.scheduler), expected)
+    ms.check_subscribed(answer, live)
+
+
+def test_an_error_of_a_request_is_the_streams(ms: Marbles, sent: Sent) -> None:
+    """A session's requests give none; one would be a defect of ours, and the session begins anew."""
+    users = ms.hot("    a---------------b-----")
+    answer = ms.cold("             --#         ")
+    expected = "        ------------#         "
+
+    ms.check(sent(users, {"a": answer}, ms.scheduler), expected)
+
+
+@pytest.mark.parametrize("defect", ["pace", "request"])
+def test_what_its_functions_raise_is_an_error_of_the_stream(
+    clock: VirtualClock, operator: Preloads, defect: str
+) -> None:
+    users = Subject[str]()
+    errors: list[str] = []
+
+    def fail(what: str) -> Any:
+        raise ValueError(what)
+
+    pace = fail if defect == "pace" else (lambda message: message)
+    users.pipe(operator(pace, fail, scheduler=clock)).subscribe(on_error=lambda error: errors.append(str(error)))
+    users.on_next("a")
+    clock.advance(1)
+    assert errors == ["a"]
+
+
+def test_what_is_said_while_the_turn_is_paced_is_newer(clock: VirtualClock, operator: Preloads) -> None:
+    """A rule, or a consent provider, that adds a message."""
+    users = Subject[str]()
+    requests: list[str] = []
+    answers: list[str] = []
+
+    def pace(message: str) -> str:
+        if message == "a":
+            users.on_next("b")
+        return message
+
+    def request(message: str) -> Observable[str]:
+        requests.append(message)
+        return rx.timer(0.1, scheduler=clock).pipe(rxops.map(lambda _: message))
+
+    users.pipe(operator(pace, request, scheduler=clock)).subscribe(answers.append)
+    users.on_next("a")
+    clock.advance(1)
+    assert answers == ["b"]
+    assert requests[-1] == "b"
+
+
 def test_a_request_without_an_answer_is_no_end(ms: Marbles, sent: Sent) -> None:
     """A turn that a disabled session declined gives an empty observable: later turns go on."""
     users = ms.hot("    a-------------b--------------|")
