@@ -48,7 +48,7 @@ class Clock(PeriodicScheduler):
     recording that knows when each thing entered knows every time there is. Timers that ring open the door themselves.
 
     On an asyncio loop it goes by the loop's own clock from the session's start on: a step of the wall clock shows in
-    no time and no duration.
+    no time and no duration, and what a machine sleeps through is not counted where the loop's clock does not.
     """
 
     __slots__ = ("_door", "_loop", "_offset", "scheduler", "tap")

@@ -76,8 +76,8 @@ class Recording:
 
     def explain(self, message_id: str) -> Explanation:
         """Why there was an ad under a message, or none; as `Session.explain`, for every message of the recording."""
-        ledger = self._ledger()
-        return explain(message_id, ledger.story, is_known=False)
+        now = max((entry.at for entry in self.entries[-1:]), default=self.header.at)
+        return explain(message_id, self._ledger().story, is_known=False, ad_ttl=self.header.ad_ttl, now=now)
 
     @property
     def funnel(self) -> Funnel:
