@@ -44,7 +44,7 @@ class Door:
         self._depth = 0
         self.instant: float | None = None
         """The time of what is under way, once it was asked for; see `Clock`."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] | None = None
 
     def publish(self, deliver: Callable[[T], None], value: T) -> None:
         """Call *deliver* with *value* when its turn comes: now, unless something else is under way."""
@@ -95,12 +95,14 @@ class Door:
             work.close()
             return False
 
+        tasks = self._tasks = set[asyncio.Task[None]]() if self._tasks is None else self._tasks
+
         def ended(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
+            tasks.discard(task)
             if task.cancelled() or task.exception() is not None:
                 stopped()
 
-        self._tasks.add(task)
+        tasks.add(task)
         task.add_done_callback(ended)
         return True
 
@@ -111,7 +113,7 @@ class Door:
             current = asyncio.current_task()
         except RuntimeError:
             current = None
-        return {task for task in self._tasks if task is not current}
+        return {task for task in self._tasks or () if task is not current}
 
     def close(self) -> None:
         """Cancel the async callbacks that are still running, but for the one that called us."""
@@ -119,22 +121,47 @@ class Door:
             task.cancel()
 
 
-class Callback(Generic[T]):
-    """One subscriber's functions: guarded, and run in order if they are async."""
+class Callback(ObserverBase[T]):
+    """
+    One subscriber's functions as an observer: guarded, and run in order if they are async.
 
-    __slots__ = ("_door", "_function", "_pending", "_running", "_where")
+    An error that no function takes is reported.
+    """
 
-    def __init__(self, door: Door, function: Callable[[T], object], where: str) -> None:
+    __slots__ = ("_door", "_function", "_on_completed", "_on_error", "_pending", "_running", "_where")
+
+    def __init__(
+        self,
+        door: Door,
+        function: Callable[[T], object],
+        where: str,
+        *,
+        on_error: Callable[[Exception], object] | None = None,
+        on_completed: Callable[[], object] | None = None,
+    ) -> None:
         self._door, self._function, self._where = door, function, where
+        self._on_error, self._on_completed = on_error, on_completed
         self._pending: deque[Awaitable[object]] | None = None
         self._running = False
 
-    def __call__(self, value: T) -> None:
+    def on_next(self, value: T) -> None:
         """Pass a value on; an async function gets the next one when it has finished with this one."""
-        self.run(self._function, value)
+        self._run(self._function, value)
 
-    def run(self, function: Callable[..., object], *args: object) -> None:
-        """Call another function of the same subscriber's, after the calls that still wait if it is async."""
+    def on_error(self, error: Exception) -> None:
+        """Pass the error on."""
+        if self._on_error is None:
+            self._door.report(error, self._where)
+        else:
+            self._run(self._on_error, error)
+
+    def on_completed(self) -> None:
+        """Pass the end on."""
+        if self._on_completed is not None:
+            self._run(self._on_completed)
+
+    def _run(self, function: Callable[..., object], *args: object) -> None:
+        """Call a function, after the calls that still wait if it is async."""
         result = self._door.call(function, *args, where=self._where)
         if result is not None and inspect.isawaitable(result):
             self._later(result)
@@ -147,12 +174,12 @@ class Callback(Generic[T]):
             _discard(self._pending.popleft())
             self._door.report(OverflowError(f"an async callback is {BUFFER_SIZE} values behind"), self._where)
         if not self._running:
-            self._running = self._door.spawn(self._run(self._pending), self._stopped)
+            self._running = self._door.spawn(self._work(self._pending), self._stopped)
             if not self._running:
                 _discard(self._pending.pop())
                 self._door.report(RuntimeError("an async callback needs a running event loop"), self._where)
 
-    async def _run(self, pending: deque[Awaitable[object]]) -> None:
+    async def _work(self, pending: deque[Awaitable[object]]) -> None:
         while pending:
             try:
                 await pending.popleft()
@@ -212,7 +239,22 @@ class Relay(Generic[T]):
             observer.on_completed()
             return Undo()
         self._observers = (*self._observers, observer)
-        return Undo(lambda: self._remove(observer))
+        return _Leave(self, observer)
 
-    def _remove(self, observer: ObserverBase[T]) -> None:
+    def leave(self, observer: ObserverBase[Any]) -> None:
+        """Let an observer go."""
         self._observers = tuple(other for other in self._observers if other is not observer)
+
+
+class _Leave(DisposableBase):
+    __slots__ = ("_observer", "_relay")
+
+    def __init__(self, relay: Relay[Any], observer: ObserverBase[Any]) -> None:
+        self._relay: Relay[Any] | None = relay
+        self._observer: ObserverBase[Any] | None = observer
+
+    def dispose(self) -> None:
+        relay, observer = self._relay, self._observer
+        self._relay = self._observer = None
+        if relay is not None and observer is not None:
+            relay.leave(observer)

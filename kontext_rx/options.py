@@ -103,7 +103,7 @@ ConsentProvider = Callable[[], "Consent | Mapping[str, Any] | None"]
 """Asked before every preload; one that raises or answers None counts as no values."""
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class Options(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Everything that goes into a request, after checking. `update_options` replaces the mutable part."""
 
     publisher_token: str

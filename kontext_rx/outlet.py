@@ -104,7 +104,7 @@ class Outlet:
 
     def _deliver(self, event: AdEvent) -> None:
         if self._on_event is not None:
-            self._on_event(event)
+            self._on_event.on_next(event)
         if self._events is not None:
             self._events.send(event)
         self.journal.record(event, event.message_id, event.user_message_id)
@@ -141,7 +141,7 @@ class Outlet:
     def _deliver_debug(self, told: tuple[DebugEvent, Callable[[DebugEvent], None] | None]) -> None:
         event, forward = told
         if self._on_debug is not None:
-            self._on_debug(event)
+            self._on_debug.on_next(event)
         if self._debugs is not None:
             self._debugs.send(event)
         logger().debug(event.name, conversation_id=self._conversation_id, data=event.data)

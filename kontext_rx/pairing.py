@@ -174,6 +174,9 @@ class Cached(msgspec.Struct, frozen=True, gc=False):
         return self.fill.bids
 
 
+NOBODY: Final = frozenset[tuple[str, str]]()
+
+
 class State(msgspec.Struct, frozen=True, gc=False):
     """Everything the step needs to know. The dict is never changed in place."""
 
@@ -183,7 +186,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     reply: str | None = None
     """The latest message, if it is a reply that waits for the live preload's answer."""
     cache: dict[str, Cached] = {}
-    held: frozenset[tuple[str, str]] = frozenset()
+    held: frozenset[tuple[str, str]] = msgspec.field(default_factory=lambda: NOBODY)
     expiry: float = math.inf
     """No cached ad that is not held expires before this."""
 

@@ -13,7 +13,6 @@ import reactivex as rx
 from msgspec import UNSET, UnsetType
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
-from reactivex.disposable import Disposable
 
 from . import wire
 from .ad import Ad
@@ -164,7 +163,7 @@ class Session:
         self._state = State(ad_ttl=options.ad_ttl)
         self._users: Feed[Submitted] | None = None
         self._inputs: Feed[Input] | None = None
-        self._pipeline: DisposableBase = Disposable()
+        self._pipeline: DisposableBase | None = None
         self._unsent: str | None = None  # the user message that waits in the debounce
         self._newest: str | None = None  # the newest user message
 
@@ -470,7 +469,8 @@ class Session:
             self._newest = None
             if self._unsent is not None:
                 self._outlet.step("cancelled", self._unsent, reason="session_destroyed")
-            self._pipeline.dispose()
+            if self._pipeline is not None:
+                self._pipeline.dispose()
             self._pacer.dispose()
             self._link.close()
             self._outlet.debug("Session: destroyed")
@@ -601,7 +601,8 @@ class Session:
         """A defect of ours has ended the pipeline: the turn is lost, the session goes on with a new one."""
         live = self._state.live
         self._users = self._inputs = self._unsent = None
-        self._pipeline.dispose()
+        if self._pipeline is not None:
+            self._pipeline.dispose()
         self._state = msgspec.structs.replace(self._state, live=None, reply=None)
         self._outlet.report(error, "session")
         if live is not None and live.ending is None:

@@ -52,9 +52,10 @@ class Source(Observable[T]):
         """Subscribe an observer, or functions. An error that nobody takes is raised."""
         if callable(getattr(on_next, "on_next", None)):
             observer = cast(ObserverBase[T], on_next)
-            on_next, on_error, on_completed = observer.on_next, observer.on_error, observer.on_completed
+        else:
+            observer = _Functions(cast("Callable[[T], object] | None", on_next), on_error, on_completed)
         # Not `_Subscriber[T](...)`: a subscripted class takes four times as long to call.
-        subscriber: _Subscriber[T] = _Subscriber(cast("Callable[[T], object] | None", on_next), on_error, on_completed)
+        subscriber: _Subscriber[T] = _Subscriber(observer)
         try:
             subscriber.hold(self._subscribe_core(subscriber, scheduler))
         except Exception as error:
@@ -64,10 +65,10 @@ class Source(Observable[T]):
         return subscriber
 
 
-class _Subscriber(ObserverBase[T], DisposableBase):
-    """One subscription: an observer that stops, and the disposable that stops it."""
+class _Functions(ObserverBase[T]):
+    """Functions as an observer. An error that nobody takes is raised."""
 
-    __slots__ = ("_on_completed", "_on_error", "_on_next", "_resource", "stopped")
+    __slots__ = ("_on_completed", "_on_error", "_on_next")
 
     def __init__(
         self,
@@ -76,6 +77,28 @@ class _Subscriber(ObserverBase[T], DisposableBase):
         on_completed: Callable[[], None] | None,
     ) -> None:
         self._on_next, self._on_error, self._on_completed = on_next, on_error, on_completed
+
+    def on_next(self, value: T) -> None:
+        if self._on_next is not None:
+            self._on_next(value)
+
+    def on_error(self, error: Exception) -> None:
+        if self._on_error is None:
+            raise error
+        self._on_error(error)
+
+    def on_completed(self) -> None:
+        if self._on_completed is not None:
+            self._on_completed()
+
+
+class _Subscriber(ObserverBase[T], DisposableBase):
+    """One subscription: an observer that stops, and the disposable that stops it."""
+
+    __slots__ = ("_observer", "_resource", "stopped")
+
+    def __init__(self, observer: ObserverBase[T]) -> None:
+        self._observer: ObserverBase[T] | None = observer
         self._resource: DisposableBase | None = None
         self.stopped = False
 
@@ -87,36 +110,33 @@ class _Subscriber(ObserverBase[T], DisposableBase):
             self._resource = resource
 
     def on_next(self, value: T) -> None:
-        if not self.stopped and self._on_next is not None:
-            self._on_next(value)
+        if self._observer is not None and not self.stopped:
+            self._observer.on_next(value)
 
     def on_error(self, error: Exception) -> None:
-        if self.stopped:
+        observer = self._observer
+        if self.stopped or observer is None:
             return
-        on_error = self._on_error
         self.stopped = True
         try:
-            if on_error is None:
-                raise error
-            on_error(error)
+            observer.on_error(error)
         finally:
             self.dispose()
 
     def on_completed(self) -> None:
-        if self.stopped:
+        observer = self._observer
+        if self.stopped or observer is None:
             return
-        on_completed = self._on_completed
         self.stopped = True
         try:
-            if on_completed is not None:
-                on_completed()
+            observer.on_completed()
         finally:
             self.dispose()
 
     def dispose(self) -> None:
         self.stopped = True
         # What it called may hold a conversation: nothing of it is kept by whoever keeps the disposable.
-        self._on_next = self._on_error = self._on_completed = None
+        self._observer = None
         resource, self._resource = self._resource, None
         if resource is not None:
             resource.dispose()

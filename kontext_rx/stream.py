@@ -76,18 +76,17 @@ class _Carrier(Source[T]):
         What a subscriber raises is reported as a debug event and a log line, and it stays subscribed. Timers of
         the operators in between run on the session's scheduler unless *scheduler* names another.
         """
-        door, name = self._door, self._name
         if on_next is not None and callable(getattr(on_next, "on_next", None)):
             observer = cast(ObserverBase[T], on_next)
             on_next, on_error, on_completed = observer.on_next, observer.on_error, observer.on_completed
-        failed, done = on_error, on_completed
-        callback = Callback(door, cast(Callable[[T], object], on_next or _ignore), name)
-        return super().subscribe(
-            callback,
-            lambda error: door.report(error, name) if failed is None else callback.run(failed, error),
-            None if done is None else lambda: callback.run(done),
-            scheduler=scheduler or _Timers(self._scheduler),
+        callback: Callback[T] = Callback(
+            self._door,
+            cast(Callable[[T], object], on_next or _ignore),
+            self._name,
+            on_error=on_error,
+            on_completed=on_completed,
         )
+        return super().subscribe(callback, scheduler=scheduler or _Timers(self._scheduler))
 
     if not TYPE_CHECKING:  # a type checker reads the overloads of `Observable.pipe`
 
