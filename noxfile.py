@@ -1,4 +1,6 @@
-"""What is done to the project: `nox -s tests`, `lint`, `types`, `docs`, `demo`, `bench`."""
+"""What is done to the project: `nox -s tests`, `lint`, `types`, `docs`, `notebooks`, `demo`, `bench`."""
+
+from pathlib import Path
 
 import nox
 
@@ -19,7 +21,7 @@ def group(name: str) -> list[str]:
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests, on every Python of ours that is found; coverage is judged where all were run."""
-    session.install("-e", ".[cli,notebook]", *group("test"))
+    session.install("-e", ".[cli,dask,notebook,simulate]", *group("test"), *group("notebooks"))
     env = {"COVERAGE_FILE": str(session.create_tmp()) + "/coverage"}
     cover = [] if session.posargs else ["--cov", "--cov-report=term", "--cov-fail-under=95"]
     session.run("pytest", *cover, *session.posargs, env=env)
@@ -45,7 +47,7 @@ def npx(session: nox.Session, package: str, *command: str) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    session.install("-e", ".[cli,notebook]", *group("types"))
+    session.install("-e", ".[cli,notebook,simulate]", *group("types"))
     session.run("pyright")
 
 
@@ -54,6 +56,20 @@ def docs(session: nox.Session) -> None:
     """Build the documentation; a warning fails it."""
     session.install("-e", ".[cli]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Bring notebooks and scripts together, the newer one winning, and run them anew with their outputs kept."""
+    session.install("-e", ".[notebook]", *group("notebooks"))
+    scripts = sorted(Path("notebooks").glob("*.py"))
+    books = [script.with_suffix(".ipynb") for script in scripts]
+    session.run("jupytext", "--sync", *scripts)
+    session.run(
+        *("jupyter", "nbconvert", "--to", "notebook", "--inplace", "--execute", *books),
+        "--ExecutePreprocessor.record_timing=False",
+        "--ExecutePreprocessor.store_widget_state=False",  # it is the widget's whole script
+    )
 
 
 @nox.session

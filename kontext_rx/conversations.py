@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from kontext_rx.message import Role
+from .message import Role
 
 __all__ = [
     "BadConversationError",

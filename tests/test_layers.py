@@ -16,7 +16,7 @@ ROOMS = {
     "3 streams": "source door clock reader stream ops pacing preload pipeline exchange journal",
     "4 edges": "client telemetry install log hosts adserver",
     "5 house": "outlet pacer link ad session create",
-    "6 around": "recording marbles testing simulate cli demo notebook __main__",
+    "6 around": "conversations recording marbles testing simulate cli demo notebook __main__",
 }
 """From the bottom up. A module that is not here has no room yet: give it one."""
 
@@ -31,6 +31,7 @@ KEPT_TO = {
     "anywidget": {"notebook"},
     "traitlets": {"notebook"},
     "altair": {"marbles", "simulate"},
+    "numpy": {"simulate"},
 }
 """Who may import what we depend on."""
 

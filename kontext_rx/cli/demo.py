@@ -15,7 +15,7 @@ from kontext_rx.demo.model import ChatModel
 from kontext_rx.demo.scripts import Line, Script, Scripts
 from kontext_rx.demo.visit import visit, watch
 
-from .conversations import Conversation
+from ..conversations import Conversation
 from .export import Export, opened
 from .headless import Printed, a_chromium, perform
 from .page import serve_page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator
 
-from .conversations import BadLine, Conversation, Reader, UnreadableError
+from ..conversations import BadLine, Conversation, Reader, UnreadableError
 from .feed import Feed, blocks, open_export
 from .replay import CommandError
 from .screen import Screen, many

@@ -12,7 +12,7 @@ import msgspec
 import kontext_rx as kx
 from kontext_rx import AdError, AdEvent, Filled, Message, Outcome, PreloadStep, Session
 
-from .conversations import Conversation, Utterance
+from ..conversations import Conversation, Utterance
 from .tempo import Tempo, paced
 
 __all__ = ["Closed", "Happening", "Linked", "Opened", "Player", "Said", "Stepped", "Told", "user_of"]

@@ -15,7 +15,7 @@ import msgspec
 import kontext_rx as kx
 from kontext_rx.adserver import AdServer, Settings
 
-from .conversations import BadLine, Conversation, Reader, UnreadableError
+from ..conversations import BadLine, Conversation, Reader, UnreadableError
 from .eventlog import EventLog, is_same_file
 from .feed import Feed, blocks, count_lines, open_export
 from .player import Happening, Player

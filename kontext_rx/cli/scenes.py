@@ -13,7 +13,7 @@ from rich.text import Text
 import kontext_rx as kx
 from kontext_rx.adserver import AdServer, Fixed, Latency, Lognormal, Settings
 
-from .conversations import Conversation, Reader
+from ..conversations import Conversation, Reader
 from .player import Happening, Player
 from .screen import FRAME_S, Screen, repeated, report
 from .stopping import stopped_by_signals

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from .conversations import Conversation, Utterance
+from ..conversations import Conversation, Utterance
 
 __all__ = ["REPLY_DELAY_S", "TURN_DELAY_S", "Tempo", "paced"]
 

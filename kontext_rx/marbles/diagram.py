@@ -62,6 +62,10 @@ class Diagram(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return self.text()
 
+    def __repr__(self) -> str:
+        # A notebook keeps it beside the picture, where the fields would be as long as the picture.
+        return f"<Diagram {len(self.turns)} turns>"
+
     def svg(
         self,
         theme: Literal["auto", "light", "dark"] = "auto",

@@ -36,7 +36,11 @@ def cooldown(seconds: float) -> Rule[None]:
             return state, Hold(f"{text}: {span(seconds - since)} left")
         return state, Go(f"{text}: the last turn let through was {span(since)} ago")
 
-    return Rule(step, None, text=text)
+    def quick(state: None, turn: Turn) -> tuple[None, bool]:
+        passed = turn.passed
+        return state, passed is None or turn.at - passed.at >= enough
+
+    return Rule(step, None, text=text, quick=quick)
 
 
 def at_most(n: int, per: float | None = None) -> Rule[Any]:
@@ -68,7 +72,11 @@ def _at_most_ever(n: int) -> Rule[None]:
             return state, Go(f"{text}: {count} of {n} so far")
         return state, Hold(f"{text}: {n} of {n} so far")
 
-    return Rule(step, None, text=text)
+    def quick(state: None, turn: Turn) -> tuple[None, bool]:
+        passed = turn.passed
+        return state, passed is None or passed.count < n
+
+    return Rule(step, None, text=text, quick=quick)
 
 
 Window: TypeAlias = tuple[int, tuple[float, ...]]
@@ -79,15 +87,22 @@ def _at_most_per(n: int, per: float) -> Rule[Window]:
     text = f"at_most({n}, per={shown(per)})"
     enough = per - TICK
 
-    def step(window: Window, turn: Turn) -> tuple[Window, Decision]:
+    def moved(window: Window, turn: Turn) -> Window:
         known, times = window
         if turn.passed is not None and turn.passed.count > known:
             times = (*times, *[turn.passed.at] * min(turn.passed.count - known, n))
             known = turn.passed.count
-        times = tuple([at for at in times if turn.at - at < enough][-n:])
+        return known, tuple([at for at in times if turn.at - at < enough][-n:])
+
+    def quick(window: Window, turn: Turn) -> tuple[Window, bool]:
+        window = moved(window, turn)
+        return window, len(window[1]) < n
+
+    def step(window: Window, turn: Turn) -> tuple[Window, Decision]:
+        known, times = moved(window, turn)
         if len(times) < n:
             return (known, times), Go(f"{text}: {len(times)} of {n} in the last {shown(per)} s")
         left = span(times[0] + per - turn.at)
         return (known, times), Hold(f"{text}: {n} of {n} in the last {shown(per)} s, {left} until the next")
 
-    return Rule(step, (0, ()), text=text)
+    return Rule(step, (0, ()), text=text, quick=quick)

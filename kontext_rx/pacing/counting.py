@@ -32,7 +32,10 @@ def skip_first(n: int) -> Rule[None]:
             return state, Hold(f"{text}: turn {turn.number} is among the first {n}")
         return state, Go(f"{text}: turn {turn.number} is past the first {n}")
 
-    return Rule(step, None, text=text)
+    def quick(state: None, turn: Turn) -> tuple[None, bool]:
+        return state, turn.number > n
+
+    return Rule(step, None, text=text, quick=quick)
 
 
 def every(n: int) -> Rule[int]:
@@ -59,7 +62,11 @@ def every(n: int) -> Rule[int]:
             return turn.number, Go(f"{text}: turn {due} is due")
         return turn.number, Go(f"{text}: turn {turn.number} stands in for turn {due}")
 
-    return Rule(step, 0, text=text)
+    def quick(last: int, turn: Turn) -> tuple[int, bool]:
+        number = turn.number
+        return number, number // n * n > last
+
+    return Rule(step, 0, text=text, quick=quick)
 
 
 _HASHES: Final = 2**64
@@ -79,11 +86,13 @@ def sample(p: float, seed: int = 0) -> Rule[None]:
         raise InvalidOptionError("sample.seed", seed, "give a whole number")
     text = f"sample({shown(p)})" if seed == 0 else f"sample({shown(p)}, seed={seed})"
 
-    def step(state: None, turn: Turn) -> tuple[None, Decision]:
+    def quick(state: None, turn: Turn) -> tuple[None, bool]:
         key = f"{seed}:{turn.number}:{turn.conversation_id}".encode(errors="surrogatepass")
-        drawn = int.from_bytes(blake2b(key, digest_size=8).digest(), "big") / _HASHES
-        if drawn < p:
+        return state, int.from_bytes(blake2b(key, digest_size=8).digest(), "big") / _HASHES < p
+
+    def step(state: None, turn: Turn) -> tuple[None, Decision]:
+        if quick(state, turn)[1]:
             return state, Go(f"{text}: turn {turn.number} was drawn")
         return state, Hold(f"{text}: turn {turn.number} was not drawn")
 
-    return Rule(step, None, text=text)
+    return Rule(step, None, text=text, quick=quick)

@@ -63,7 +63,11 @@ def _in_seconds(kind: LookedBackOn, seconds: float) -> Rule[None]:
         said = f"{text}: the last {word} was {span(max(since, 0.0))} ago"
         return state, Go(said) if since < over else Hold(said)
 
-    return Rule(step, None, text=text)
+    def quick(state: None, turn: Turn) -> tuple[None, bool]:
+        seen: Seen | None = getattr(turn, where)
+        return state, seen is not None and turn.at - seen.at < over
+
+    return Rule(step, None, text=text, quick=quick)
 
 
 def _in_turns(kind: LookedBackOn, turns: int) -> Rule[None]:
@@ -77,7 +81,11 @@ def _in_turns(kind: LookedBackOn, turns: int) -> Rule[None]:
         said = f"{text}: the last {word} was in turn {seen.number}, this is turn {turn.number}"
         return state, Go(said) if turn.number - seen.number <= turns else Hold(said)
 
-    return Rule(step, None, text=text)
+    def quick(state: None, turn: Turn) -> tuple[None, bool]:
+        seen: Seen | None = getattr(turn, where)
+        return state, seen is not None and turn.number - seen.number <= turns
+
+    return Rule(step, None, text=text, quick=quick)
 
 
 _WORDS: Final[dict[LookedBackOn, str]] = {Filled: "fill", Viewed: "view", Clicked: "click"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kontext_rx.cli.conversations import (
+from kontext_rx.conversations import (
     BadConversationError,
     BadLine,
     Conversation,

@@ -13,11 +13,11 @@ from chromium import chromium_program
 from rich.cells import cell_len
 
 from kontext_rx import Filled, Message, PreloadStep
-from kontext_rx.cli.conversations import Conversation
 from kontext_rx.cli.player import Closed, Linked, Said, Stepped, Told
 from kontext_rx.cli.scenes import SCENES, sample
 from kontext_rx.cli.tempo import Tempo, paced
 from kontext_rx.cli.timeline import Row, Timeline, line, shortened
+from kontext_rx.conversations import Conversation
 from kontext_rx.demo.marks import LANES
 
 from .conftest import Export, Ran, Running, conversation, run, turns

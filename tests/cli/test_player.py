@@ -5,10 +5,10 @@ from collections import Counter
 
 import kontext_rx as kx
 from kontext_rx.adserver import AdServer, Fixed, Settings, answers
-from kontext_rx.cli.conversations import Conversation, parse
 from kontext_rx.cli.player import Closed, Happening, Linked, Opened, Player, Said, Stepped, user_of
 from kontext_rx.cli.summary import Summary, Tally
 from kontext_rx.cli.tempo import Tempo
+from kontext_rx.conversations import Conversation, parse
 
 from .conftest import conversation, turns
 

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from kontext_rx import AdError, Message, NoFill, PreloadStep
-from kontext_rx.cli.conversations import Conversation
 from kontext_rx.cli.player import Closed, Happening, Linked, Opened, Said, Stepped, Told
 from kontext_rx.cli.screen import counts_line
 from kontext_rx.cli.summary import Summary, Tally, percentile
+from kontext_rx.conversations import Conversation
 
 ONE = Conversation("c", 1, (), {"another role": 2})
 TWO = Conversation("c", 2, ())  # the same id, and another conversation

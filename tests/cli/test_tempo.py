@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from kontext_rx.cli.conversations import Conversation, Utterance
 from kontext_rx.cli.tempo import Tempo, paced
+from kontext_rx.conversations import Conversation, Utterance
 
 START = dt.datetime(2026, 3, 2, 12, 0, tzinfo=dt.UTC)
 

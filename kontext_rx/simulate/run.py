@@ -1,0 +1,120 @@
+"""`simulate`: conversations under candidate rules, from whatever they come from to `Results`."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import Executor
+from typing import cast
+
+from ..errors import InvalidOptionError
+from ..pacing import AnyRule, Rule
+from ..pacing.reading import Watched
+from .house import keeps
+from .models import Models
+from .results import Results
+from .shard import ENGINES, Engine, Shard
+from .sources import Conversations, Source, chunks
+from .spool import by_users
+from .talk import Talk
+from .work import Job, shards
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    conversations: Conversations,
+    rules: Mapping[str, AnyRule] | Iterable[tuple[str, AnyRule]],
+    *,
+    seeds: int = 1,
+    models: Models | None = None,
+    engine: Engine = "pure",
+    workers: int | Executor | None = None,
+    keep_turns: bool = True,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> Results:
+    """
+    What each of *rules* would have made of *conversations*.
+
+        simulate("export.jsonl", {"today": pacing.every(3), "tomorrow": pacing.every(5) & pacing.cooldown(60)})
+
+    All rules see the same people and the same server: chance goes by the seed, the conversation, the turn and what is
+    drawn, and by nothing else. So the answer is the same for either engine and any number of workers, and differences
+    between rules are those of the rules.
+
+    Args:
+        conversations: The path of an export that `kontext-rx replay` reads, a binary file that is open (`gzip.open`),
+            `Talk`s, `Recording`s, or an iterable of any of these; they are read as they are needed.
+        rules: Pacing rules by the names they have in the results; pairs will do. Their stores are not touched.
+        seeds: How often everything is repeated with other dice.
+        models: What is assumed about people and the ad server.
+        engine: `"pure"` folds the rules over the turns; `"session"` runs the real session in virtual time.
+        workers: Processes to share the work, or an executor, such as that of a Dask client; this process alone when
+            None. Processes are started afresh: a script needs its `if __name__ == "__main__":`.
+        keep_turns: Whether `Results.turns` is there; without it memory does not grow with the conversations.
+        on_progress: Called now and then with the conversations and the turns that are done.
+
+    Raises:
+        InvalidOptionError: For what cannot be used: no rules, two of one name, a rule that is none, or one that goes by
+            an observable of the app's (`when`).
+        UnreadableError: For a file that is no export at all. Single lines that are none are counted and named.
+        OSError: For a file that cannot be read, or a full disk where conversations wait for others of their user.
+        RuntimeError: When a worker process dies.
+
+    """
+    named = _rules(rules)
+    if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
+        raise InvalidOptionError("seeds", seeds, "give a whole number, 1 or more")
+    if models is not None and not isinstance(models, Models):
+        raise InvalidOptionError("models", models, "give Models(...)")
+    if engine not in ENGINES:
+        raise InvalidOptionError("engine", engine, "give 'pure' or 'session'")
+    is_count = isinstance(workers, int) and not isinstance(workers, bool) and workers >= 1
+    if not (workers is None or isinstance(workers, Executor) or is_count):
+        raise InvalidOptionError("workers", workers, "give a whole number, 1 or more, or an executor")
+    job = Job(rules=named, seeds=tuple(range(seeds)), models=models or Models(), engine=engine, keep_turns=keep_turns)
+    source, total = Source(conversations), Shard()
+    began = time.perf_counter()
+    with contextlib.closing(_chunks(source, job)) as given:
+        for shard in shards(job, given, workers):
+            total.add(shard)
+            if on_progress is not None:
+                on_progress(total.conversations, total.turns)
+    return Results(job, total, source, duration_s=time.perf_counter() - began)
+
+
+def _chunks(source: Iterable[Talk], job: Job) -> Generator[list[Talk]]:
+    if any(keeps(rule) for rule in job.rules.values()):
+        with by_users(source) as talks:
+            yield from chunks(talks, by_user=True)
+    else:
+        yield from chunks(source, by_user=False)
+
+
+def _rules(given: object) -> dict[str, AnyRule]:
+    wanted = "give rules of kontext_rx.pacing by name, such as {'every third': pacing.every(3)}"
+    pairs = cast("Mapping[object, object]", given).items() if isinstance(given, Mapping) else given
+    if isinstance(pairs, str | bytes | Rule) or not isinstance(pairs, Iterable):
+        raise InvalidOptionError("rules", cast(object, given), wanted)
+    rules: dict[str, AnyRule] = {}
+    for pair in cast("Iterable[object]", pairs):
+        name, rule = cast("tuple[object, object]", pair) if isinstance(pair, tuple) else (None, pair)
+        if not isinstance(name, str) or not isinstance(rule, Rule):
+            raise InvalidOptionError("rules" if name is None else f"rules[{name!r}]", rule, wanted)
+        _add(rules, name, cast(AnyRule, rule))
+    if not rules:
+        raise InvalidOptionError("rules", cast(object, given), "give one at least, such as {'always': pacing.every(1)}")
+    return rules
+
+
+def _add(rules: dict[str, AnyRule], name: str, rule: AnyRule) -> None:
+    if not name.strip():
+        raise InvalidOptionError("rules", name, "give each rule a name that is not blank")
+    if name in rules:
+        raise InvalidOptionError("rules", name, "give each rule a name of its own: this one is there twice")
+    if any(isinstance(reading, Watched) for reading in rule.reads):
+        raise InvalidOptionError(
+            f"rules[{name!r}]", rule, "leave `when` out: what the app's observable would have said is not known"
+        )
+    rules[name] = rule
