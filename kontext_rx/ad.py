@@ -231,7 +231,7 @@ class Ad:
             revenue=bid.revenue,
             server=self._server,
             modal_url=wire.modal_url(self._server, bid.bid_id, **where),
-            update=wire.update_data(messages, **where),
+            update=lambda: wire.update_data(messages, **where),
         )
         if self._host is not None:
             self._load(self._host, self._url)

@@ -9,7 +9,7 @@ message types of the official SDKs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias, cast
 from urllib.parse import quote
 
@@ -79,8 +79,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     server: str
     modal_url: str
     """The modal's address, without parameters of the component."""
-    update: dict[str, Any]
-    """The data of `update-iframe`, the answer to every `init-iframe`."""
+    update: Callable[[], dict[str, Any]]
+    """Makes the data of `update-iframe`, the answer to every `init-iframe`."""
 
 
 class FrameState(msgspec.Struct, frozen=True):
@@ -220,7 +220,7 @@ def step(frame: Frame, state: FrameState, given: Input, at: float) -> Stepped:
         return state, ()
     match kind:
         case "init-iframe":
-            return state, (Post({"type": "update-iframe", "data": frame.update}),)
+            return state, (Post({"type": "update-iframe", "data": frame.update()}),)
         case "show-iframe":
             return (state, ()) if state.visible else (_with(state, visible=True), (Show(),))
         case "hide-iframe":

@@ -43,7 +43,7 @@ FRAME = Frame(
     revenue=0.03,
     server="https://ads.test",
     modal_url="https://ads.test/api/modal/x?code=inlineAd",
-    update={"messages": [], "sdk": "sdk-python", "messageId": "m4", "code": "inlineAd", "otherParams": {}},
+    update=lambda: {"messages": [], "sdk": "sdk-python", "messageId": "m4", "code": "inlineAd", "otherParams": {}},
 )
 AT = 1772439300.0
 
@@ -72,7 +72,7 @@ class TestInline:
     def test_every_init_is_answered_with_what_the_bid_was_made_for(self) -> None:
         """Also the second: a frame that was reloaded needs it again (A-026, A-085, #38, #39)."""
         state, outputs = play(said("init-iframe"), said("init-iframe"))
-        assert outputs == [Post({"type": "update-iframe", "data": FRAME.update})] * 2
+        assert outputs == [Post({"type": "update-iframe", "data": FRAME.update()})] * 2
         assert not state.visible
 
     def test_show_and_hide_are_told_once_each(self) -> None:
