@@ -238,8 +238,9 @@ class Ad:
         self._changed()
 
     def _load(self, host: Host, url: str) -> None:
-        self._call(host.load, url)
+        # Before the host is called: a frame may speak at once.
         self._outlet.trace(Mounted(message_id=self.message_id, code=self.code, at=self._outlet.now()))
+        self._call(host.load, url)
 
     def _send_user_event(self, name: str, payload: Mapping[str, Any] | None) -> None:
         """Tell the frame what the user does, if there is one."""

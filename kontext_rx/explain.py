@@ -113,6 +113,8 @@ def explain(
     story_of: StoryOf,
     *,
     is_known: bool = True,
+    stage: Verdict | None = None,
+    disabled_by: str = "the server",
     ad_ttl: float | None = None,
     now: float | None = None,
     expired: Sequence[Dropped] = (),
@@ -120,9 +122,10 @@ def explain(
     """
     The story of *message_id*. *story_of* gives what happened to messages, oldest first, empty where nothing is known.
 
-    *is_known* tells a message that has been forgotten from one that never was. An ad that waits for its reply is over
-    *ad_ttl* seconds after its answer, by *now*; without *now* it waits. *expired* are the ads that are over their time
-    by now, though nothing has happened since.
+    *is_known* tells a message that has been forgotten from one that never was; *stage* is how far the ad of a forgotten
+    one came, if it is still there. *disabled_by* says who switched the session off. An ad that waits for its reply is
+    over *ad_ttl* seconds after its answer, by *now*; without *now* it waits. *expired* are the ads that are over their
+    time by now, though nothing has happened since.
     """
     own = story_of(message_id)
     added = _first(own, Added)
@@ -131,8 +134,9 @@ def explain(
             return Explanation(
                 message_id=message_id,
                 user_message_id=None,
-                verdict="trimmed",
-                reason="it left the history so long ago that its story is not kept",
+                verdict=stage or "trimmed",
+                reason="it left the history so long ago that its story is not kept"
+                + ("" if stage is None else ", and its Ad lives"),
             )
         return Explanation(
             message_id=message_id, user_message_id=None, verdict=None, reason="no message with this id was added"
@@ -145,6 +149,7 @@ def explain(
         asked=() if user_id is None else story_of(user_id),
         reply=() if reply_id is None else (*story_of(reply_id), *over),
         user_id=user_id,
+        disabled_by=disabled_by,
     )
     verdict, reason = _verdict(case, story_of, ad_ttl, now)
     ids = [one for one in (user_id, reply_id) if one is not None]
@@ -168,6 +173,7 @@ class _Case(NamedTuple):
     """What happened to the question."""
     reply: Story
     user_id: str | None
+    disabled_by: str
 
     @property
     def skip_code(self) -> str | None:
@@ -253,6 +259,8 @@ def _unseen(reply: Story, code: str) -> str:
                 failed = trace
             case _:
                 pass
+    if _first(reply, Clicked) is not None:
+        return f"the user has clicked the ad in {code}, and no view of it was reported"
     if showing:
         return f"the ad is on a page in {', '.join(showing)}, and it has not been seen yet"
     if failed is not None:
@@ -265,7 +273,7 @@ def _lost(case: _Case) -> tuple[Verdict, str] | None:
     asked, user_id = case.asked, case.user_id
     question = _first(asked, Added)
     if case.skip_code == "session_disabled" and _first(asked, PreloadStep) is None:
-        return "disabled", "the session was switched off, by the server or by enabled=False"
+        return "disabled", f"the session was switched off by {case.disabled_by}"
     if question is not None and question.track_only:
         return "track_only", f"{user_id} was added with track_only=True"
     for step in asked:

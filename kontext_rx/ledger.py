@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -117,6 +117,13 @@ class Ledger:
             return list(stories[0].values())
         told = {number: trace for story in stories for number, trace in story.items()}
         return [told[number] for number in sorted(told)]
+
+    def stage(self, message_id: str) -> Literal["linked", "mounted", "viewed"] | None:
+        """How far a reply's ad has come, if there is something to show; also where the story is not kept any more."""
+        reached = self._reached.get(message_id)
+        if reached is None:
+            return None
+        return "viewed" if "viewed" in reached.stages else "mounted" if "mounted" in reached.stages else "linked"
 
     @property
     def traces(self) -> Sequence[Trace]:

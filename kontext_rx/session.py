@@ -306,9 +306,15 @@ class Session:
             message_id,
             self._outlet.ledger.story,
             is_known=self._history.knew(message_id),
+            stage=self._outlet.ledger.stage(message_id),
+            disabled_by=self._disabled_by,
             ad_ttl=self._link.options.ad_ttl,
             now=now,
-            expired=[_dropped(output, now) for output in over if isinstance(output, Drop)],
+            expired=[
+                _dropped(output, self._state.cache[output.message_id].expires_at)
+                for output in over
+                if isinstance(output, Drop)
+            ],
         )
 
     @property
@@ -618,6 +624,13 @@ class Session:
         if isinstance(event, AdError) and event.bid_id is not None:
             self._link.report_frame(event)
         self._outlet.emit(event)
+
+    @property
+    def _disabled_by(self) -> str:
+        if self._client is None:
+            return "enabled=False"
+        init = self._link.init
+        return "the server, at /init" if init is not None and not init.enabled else "an error of the server's, for good"
 
     def _timezone(self) -> str | None:
         context = self._link.options.context

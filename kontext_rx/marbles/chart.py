@@ -237,9 +237,11 @@ def _turn_row(page: Page, place: int, x: float, began: float, ended: bool) -> Ro
 
 def _layers(alt: Any, rows: Sequence[Row], x: Any, y: Any, theme: Themed, *, thick: float = 1.0) -> list[Any]:
     tooltip = [alt.Tooltip(f"{field}:{kind}", title=field) for field, kind in _TOOLTIP]
-    colour, stroke = _colour(alt, theme), _colour(alt, theme, alt.Stroke)
     paper = THEMES["dark" if theme == "dark" else "light"].paper
     parts = {layer: [row for row in rows if row["layer"] == layer] for layer in ("wait", "bar", "mark")}
+    barred = {row["kind"] for row in parts["bar"]}
+    shown: list[Kind] = [kind for kind in LOOKS if kind in barred]
+    colour, stroke = _keyed(alt, theme, shown), _colour(alt, theme, alt.Stroke)
     waits = (
         alt.Chart(_data(alt, parts["wait"]))
         .mark_rule(strokeDash=[2, 3], strokeWidth=1.5, clip=True)
@@ -269,7 +271,7 @@ def _layers(alt: Any, rows: Sequence[Row], x: Any, y: Any, theme: Themed, *, thi
                 alt.Fill,
                 lambda kind: _hue(kind, theme) if kind in _SOLID else "transparent" if theme == "auto" else paper,
             ),
-            shape=_scaled(alt.Shape, lambda kind: _SHAPES.get(kind, _CROSS)),
+            shape=_scaled(alt.Shape, lambda kind: "square" if LOOKS[kind].body else _SHAPES.get(kind, _CROSS)),
             tooltip=tooltip,
         )
     )
@@ -295,6 +297,17 @@ def _scaled(channel: Any, look: Callable[[Kind], str]) -> Any:
 
 def _colour(alt: Any, theme: Themed, channel: Any = None) -> Any:
     return _scaled(channel or alt.Color, lambda kind: _hue(kind, theme))
+
+
+def _keyed(alt: Any, theme: Themed, kinds: Sequence[Kind]) -> Any:
+    """The colour, with a key to what the bars of these kinds mean."""
+    words = ", ".join(f"'{kind}': '{LOOKS[kind].word}'" for kind in kinds)
+    text = (_MIDDLE if theme == "auto" else THEMES[theme].colours)["text"]
+    key = alt.Legend(
+        title=None, orient="top", values=list(kinds), labelExpr=f"({{{words}}})[datum.label] || datum.label",
+        labelColor=text, symbolType="square",
+    )  # fmt: skip
+    return _colour(alt, theme).legend(key)
 
 
 _MIDDLE: Final = {"ink": "#7b848e", "text": "#7b848e", "quiet": "#8a929b"}

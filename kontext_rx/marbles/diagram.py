@@ -63,7 +63,6 @@ class Diagram(msgspec.Struct, frozen=True):
         return self.text()
 
     def __repr__(self) -> str:
-        # A notebook keeps it beside the picture, where the fields would be as long as the picture.
         return f"<Diagram {len(self.turns)} turns>"
 
     def svg(
@@ -109,11 +108,13 @@ class Diagram(msgspec.Struct, frozen=True):
         shown, page = self._page("lanes" if view == "auto" else view, first, limit or LIMITS["turns"])
         return lanes_chart(page, theme) if shown == "lanes" else turns_chart(page, theme)
 
+    # For notebooks. Not as HTML: where a notebook is not trusted yet, an SVG in HTML is reduced to its words.
+
     def _repr_svg_(self) -> str:
         return self.svg()
 
-    def _repr_html_(self) -> str:
-        return f'<div style="overflow-x:auto">{self.svg()}</div>'
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("..." if cycle else self.text())
 
     def _page(self, view: View, first: int, limit: int | None) -> tuple[Literal["lanes", "turns"], Page]:
         if view not in ("auto", "lanes", "turns"):

@@ -38,7 +38,7 @@ def all_of(decisions: Sequence[Decision]) -> Decision:
     held = [decision for decision in decisions if isinstance(decision, Hold)]
     error = _error(decisions)
     if held:
-        return Hold(_reasons(held), error)
+        return Hold(_reasons(held if error is None else [*held, *filter(_failed, decisions)]), error)
     return Go(_reasons(decisions), error, error is not None and any(_failed(decision) for decision in decisions))
 
 

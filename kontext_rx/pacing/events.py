@@ -25,8 +25,8 @@ def after(event: LookedBackOn | str, seconds: float | None = None, *, turns: int
     Pass in the *seconds* after the last fill, view or click, or in the next *turns* turns; mostly as `~after(...)`.
 
     *event* is `Filled`, `Viewed` or `Clicked`, or its name, such as `"ad.clicked"`. Exactly *seconds* later it is over.
-    With *turns* the turn during which it happened is number 0: `turns=2` covers the two turns after it. Before the
-    first such event the rule holds back, so `~after(...)` passes.
+    With *turns* the turn during which it happened is number 0: `turns=2` covers the two turns after it (and one that
+    was added in the 10 ms before it). Before the first such event the rule holds back, so `~after(...)` passes.
 
         --1--x--2--3--4--|   (x a click)
         [ ~after(Clicked, turns=2) ]

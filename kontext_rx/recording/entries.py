@@ -15,8 +15,10 @@ from ..message import Role
 from ..trace import PreloadStep, Trace
 
 __all__ = [
+    "VERSION",
     "Answered",
     "Called",
+    "End",
     "Entry",
     "Framed",
     "Header",
@@ -132,6 +134,12 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """How many had been sent."""
 
 
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """The last line: how many entries came before it."""
+
+    entries: int
+
+
 # --- lines ----------------------------------------------------------------------------------------------------------
 
 
@@ -145,7 +153,7 @@ _EVENTS: Final[dict[str, type[Any]]] = {
     if isinstance(cls := getattr(event, name), type) and issubclass(cls, AdEvent) and cls is not AdEvent
 }
 _KINDS: Final[dict[str, type[Any]]] = {
-    **{_kind(cls): cls for cls in (Header, MessageAdded, Called, Rang, Answered, Framed)},
+    **{_kind(cls): cls for cls in (Header, End, MessageAdded, Called, Rang, Answered, Framed)},
     **{_kind(cls): cls for name in trace.__all__ if isinstance(cls := getattr(trace, name), type)},
     **_EVENTS,
 }
@@ -160,12 +168,12 @@ class _Retold(msgspec.Struct):
     event: dict[str, Any]
 
 
-def encode(entry: Header | Entry) -> bytes:
+def encode(entry: Header | End | Entry) -> bytes:
     """One line, without its end."""
     return msgspec.json.encode(_plain(entry))
 
 
-def decode(line: bytes | str) -> Header | Entry:
+def decode(line: bytes | str) -> Header | End | Entry:
     """The entry of a line. Raises `RecordingError` in a few words."""
     try:
         given = msgspec.json.decode(line, type=dict[str, Any])
@@ -174,7 +182,7 @@ def decode(line: bytes | str) -> Header | Entry:
     return _value(given)
 
 
-def _plain(entry: Header | Entry) -> dict[str, Any]:
+def _plain(entry: Header | End | Entry) -> dict[str, Any]:
     kind = entry.name if isinstance(entry, AdEvent) else _kind(type(entry))
     fields: dict[str, Any] = {
         name: value for name in entry.__struct_fields__ if (value := getattr(entry, name)) is not None

@@ -16,8 +16,10 @@ from ..ledger import Funnel, Ledger
 from ..pacing import AnyRule
 from ..trace import Added, PreloadStep, Trace
 from .entries import (
+    VERSION,
     Answered,
     Called,
+    End,
     Entry,
     Framed,
     Header,
@@ -75,7 +77,11 @@ class Recording:
     # --- asking ---
 
     def explain(self, message_id: str) -> Explanation:
-        """Why there was an ad under a message, or none; as `Session.explain`, for every message of the recording."""
+        """
+        Why there was an ad under a message, or none; as `Session.explain`, for every message of the recording.
+
+        Time that went by after its last entry is not in it.
+        """
         now = max((entry.at for entry in self.entries[-1:]), default=self.header.at)
         return explain(message_id, self._ledger().story, is_known=False, ad_ttl=self.header.ad_ttl, now=now)
 
@@ -136,9 +142,10 @@ class Recording:
     # --- keeping ---
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write it as JSONL, a header and one line an entry, replacing the file. Raises `OSError`."""
+        """Write it as JSONL, a header, one line an entry, and their count, replacing the file. Raises `OSError`."""
         target = Path(path)
-        lines = [encode(self.header), *(encode(entry) for entry in tuple(self.entries))]
+        entries = tuple(self.entries)
+        lines = [encode(self.header), *map(encode, entries), encode(End(entries=len(entries)))]
         part = target.with_name(target.name + ".part")
         try:
             part.write_bytes(b"\n".join(lines) + b"\n")
@@ -154,12 +161,14 @@ class Recording:
         Read what `save` wrote.
 
         Raises:
-            RecordingError: With the number of the line that is broken, and what is wrong with it.
+            RecordingError: With the number of the line that is broken, and what is wrong with it; and when lines are
+                missing or doubled, or a later kontext_rx has written it.
             OSError: When the file cannot be read.
 
         """
         source = Path(path)
         header: Header | None = None
+        end: End | None = None
         entries: list[Entry] = []
         with source.open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -169,14 +178,23 @@ class Recording:
                     value = decode(line)
                     if (header is None) != isinstance(value, Header):
                         raise RecordingError("expected a header" if header is None else "a second header")
+                    if end is not None:
+                        raise RecordingError("nothing comes after the end")
+                    if isinstance(value, Header) and value.version > VERSION:
+                        raise RecordingError(f"version {value.version} needs a later kontext_rx than this")
                 except RecordingError as error:
                     raise RecordingError(f"{source.name}, line {number}: {error}") from None
                 if isinstance(value, Header):
                     header = value
+                elif isinstance(value, End):
+                    end = value
                 else:
                     entries.append(value)
         if header is None:
             raise RecordingError(f"{source.name} is empty: give a file that Recording.save has written")
+        if end is None or end.entries != len(entries):
+            wanted = "its end" if end is None else f"{end.entries} entries"
+            raise RecordingError(f"{source.name} is not whole: it has {len(entries)} entries and lacks {wanted}")
         return cls(header, entries)
 
     # --- running again ---
@@ -189,7 +207,8 @@ class Recording:
         answers stay those of the ad server then, so a turn that had been held back gets what the server said to it.
 
         Raises:
-            RecordingError: When *rules* read the text of messages and the recording has none, or it is not complete.
+            RecordingError: When *rules* read the text of messages and the recording has none.
+            InvalidOptionError: When *rules* is no rule.
 
         """
         from .replay import replay

@@ -13,13 +13,14 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, ScheduledAction, SchedulerBase
 from reactivex.disposable import Disposable
+from reactivex.scheduler import ImmediateScheduler
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from reactivex.typing import AbsoluteTime, RelativeTime
 
 from ..ad import Ad
 from ..client import Client
 from ..create import create_session
-from ..errors import KontextError
+from ..errors import InvalidOptionError, KontextError
 from ..hosts.recording import RecordingHost
 from ..message import Message, Turn
 from ..pacing import AnyRule, Decision, Go, Hold, Rule
@@ -41,6 +42,8 @@ INSTALL_ID: Final = "00000000-0000-7000-8000-000000000000"
 
 def replay(recording: Recording, rules: AnyRule | None) -> Recording:
     """The recording of what *recording*'s inputs make the session do; see `Recording.replay`."""
+    if rules is not None and not isinstance(rules, Rule):
+        raise InvalidOptionError("rules", rules, "give a rule of kontext_rx.pacing")
     header = recording.header
     clock, server = _Clock(header.at), _Server()
     unread = _Unread()
@@ -181,7 +184,7 @@ class _Clock(PeriodicScheduler):
         """
         if not self._timers:
             return
-        timer = next((timer for timer in self._timers if timer[0] == due), self._timers[0])
+        timer = min((timer for timer in self._timers if timer[0] == due), default=self._timers[0])
         if timer[0] <= max(due, self.at):
             self._remove(timer)
             timer[2]()
@@ -206,7 +209,7 @@ class _Server:
 
     def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
         if not request.url.endswith(("/init", "/preload")):  # a report, whose answer nobody reads
-            return rx.never()
+            return rx.just(HttpResponse(204), scheduler=ImmediateScheduler.singleton())
 
         def subscribe(observer: ObserverBase[HttpResponse], _: SchedulerBase | None = None) -> DisposableBase:
             number, self.sent = self.sent, self.sent + 1

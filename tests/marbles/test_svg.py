@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 from chromium import open_browser
+from IPython.core.formatters import DisplayFormatter
 
 from kontext_rx import InvalidOptionError
 from kontext_rx.marbles import Diagram, marbles
@@ -91,8 +92,13 @@ def test_auto_has_both_palettes(diagram: Diagram) -> None:
 
 
 def test_a_notebook_shows_it(diagram: Diagram) -> None:
-    assert diagram._repr_svg_() == diagram.svg()
-    assert diagram.svg() in diagram._repr_html_()
+    shown, _ = DisplayFormatter().format(diagram)
+    assert shown == {"image/svg+xml": diagram.svg(), "text/plain": diagram.text()}
+
+
+def test_its_repr_is_short(diagram: Diagram) -> None:
+    """It stands in logs and tracebacks."""
+    assert repr(diagram) == "<Diagram 4 turns>"
 
 
 def test_nothing_is_a_picture_too() -> None:

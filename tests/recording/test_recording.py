@@ -157,7 +157,8 @@ class TestTheFile:
     def test_it_is_one_json_object_a_line(self, recording: Recording, tmp_path: Path) -> None:
         lines = recording.save(tmp_path / "r.jsonl").read_text().splitlines()
         assert json.loads(lines[0])["format"] == "kontext_rx recording"
-        assert len(lines) == len(recording.entries) + 1
+        assert json.loads(lines[-1]) == {"kind": "end", "entries": len(recording.entries)}
+        assert len(lines) == len(recording.entries) + 2
 
     def test_saving_replaces_and_leaves_nothing_else(self, recording: Recording, tmp_path: Path) -> None:
         for _ in range(2):
@@ -182,6 +183,36 @@ class TestTheFile:
         path = recording.save(tmp_path / "r.jsonl")
         path.write_bytes(b"\n".join(path.read_bytes().splitlines()[1:]))
         with pytest.raises(kx.RecordingError, match="line 1: expected a header"):
+            Recording.load(path)
+
+    DAMAGED = (
+        ("cut short", slice(0, -3)),
+        ("a line lost", [0, *range(2, 33)]),
+        ("a line twice", [0, 1, 1, *range(2, 34)]),
+    )
+
+    @pytest.mark.parametrize("kept", [kept for _, kept in DAMAGED], ids=[name for name, _ in DAMAGED])
+    def test_a_file_that_is_not_whole_says_so(
+        self, recording: Recording, tmp_path: Path, kept: slice | list[int]
+    ) -> None:
+        path = recording.save(tmp_path / "r.jsonl")
+        lines = path.read_bytes().splitlines()
+        path.write_bytes(
+            b"\n".join(lines[kept] if isinstance(kept, slice) else [lines[i] for i in kept if i < len(lines)])
+        )
+        with pytest.raises(kx.RecordingError, match=r"r\.jsonl is not whole"):
+            Recording.load(path)
+
+    def test_nothing_comes_after_the_end(self, recording: Recording, tmp_path: Path) -> None:
+        path = recording.save(tmp_path / "r.jsonl")
+        path.write_bytes(path.read_bytes() + b'{"kind":"rang","at":1,"due":1}')
+        with pytest.raises(kx.RecordingError, match="nothing comes after the end"):
+            Recording.load(path)
+
+    def test_a_file_of_a_later_version_says_so(self, recording: Recording, tmp_path: Path) -> None:
+        path = recording.save(tmp_path / "r.jsonl")
+        path.write_text(path.read_text().replace('"version":1,', '"version":2,'))
+        with pytest.raises(kx.RecordingError, match="line 1: version 2 needs a later kontext_rx"):
             Recording.load(path)
 
     def test_an_empty_file_says_so(self, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import deque
 
 import pytest
 
@@ -172,6 +173,50 @@ def test_pacing_decides_as_it_did(clock: VirtualClock, server: VirtualAdServer) 
         clock.advance(1)
         session.add_message(Message.assistant(f"a{number}", "Hello"))
     assert [recording.explain(f"a{number}").verdict for number in range(3)] == ["linked", "paced_out", "linked"]
+    assert recording.replay().traces == recording.traces
+
+
+def test_what_is_no_rule_is_refused(server: VirtualAdServer) -> None:
+    recording = kx.record(virtual_session(server))
+    with pytest.raises(kx.InvalidOptionError, match="give a rule"):
+        recording.replay(rules="skip_first(2)")  # type: ignore[arg-type]
+
+
+class Hasty(RecordingHost):
+    """Its frame speaks while it is being loaded."""
+
+    def command(self, call: str, *arguments: object) -> None:
+        super().command(call, *arguments)
+        if call == "load":
+            self.say("event-iframe", name="ad.render-started", payload={"id": "bid"})
+
+
+def test_a_frame_that_speaks_at_once_speaks_at_once_again(clock: VirtualClock, server: VirtualAdServer) -> None:
+    session = virtual_session(server)
+    recording = kx.record(session)
+    session.add_message(Message.user("u1", "Hi"))
+    clock.advance(1)
+    session.add_message(Message.assistant("a1", "Hello"))
+    session.render(message_id="a1", element=Hasty())
+    names = [step.name for step in session.explain("a1").steps]
+    assert names.index("mounted") < names.index("ad.render-started")
+    assert recording.replay().traces == recording.traces
+
+
+def test_a_report_that_is_never_answered_rings_for_nobody_else(clock: VirtualClock, server: VirtualAdServer) -> None:
+    """Its timer and a debounce are due at one instant."""
+    server.answers["/error"] = deque([silence()] * 9)
+    server.plan("/preload", network_error("gone"), network_error("gone"), network_error("gone"), network_error("gone"))
+    session = virtual_session(server)
+    recording = kx.record(session)
+    session.add_message(Message.user("u1", "Hi"))
+    clock.advance(7.21)
+    reported = server.received("/error")[0].at
+    clock.advance(reported + 5 - 0.010 - clock.at)
+    session.add_message(Message.user("u2", "Hi"))
+    clock.advance(1)
+    session.add_message(Message.assistant("a2", "Hello"))
+    assert recording.explain("a2").verdict == "linked"
     assert recording.replay().traces == recording.traces
 
 

@@ -528,6 +528,29 @@ def test_a_question_with_a_hundred_replies(play: Callable[..., Play]) -> None:
     assert played.verdicts("u1", "chat100", "chat200") == ["trimmed", "trimmed", "unlinked"]
 
 
+def test_an_ad_that_lives_is_known_when_its_story_is_not(play: Callable[..., Play]) -> None:
+    """However long ago it was said."""
+    played = play("u1 1s a1 render:a1 view:a1 u2 1s a2 render:a2 u3 1s a3 chat:100")
+    assert played.verdicts("a1", "a2", "a3") == ["viewed", "mounted", "trimmed"]
+    assert "its Ad lives" in played.explain("a1").reason
+
+
+def test_an_ad_that_ran_out_of_time_did_so_when_it_did(play: Callable[..., Play]) -> None:
+    """Whoever asks, and however late."""
+    played = play("u1 1s a1 2h")
+    first = played.explain("a1")
+    assert first.verdict == "expired"
+    played("1h")
+    assert played.explain("a1") == first
+    dropped = next(step for step in first.steps if step.name == "dropped")
+    answered = next(step for step in first.steps if step.name == "resolved")
+    assert round(dropped.at - answered.at, 3) == 3600.0
+
+
+def test_a_click_without_a_view_says_so(play: Callable[..., Play]) -> None:
+    assert "clicked" in play("u1 1s a1 render:a1 click:a1").explain("a1").reason
+
+
 # --- any conversation ---
 
 

@@ -112,7 +112,7 @@ def test_a_rule_that_raises_lets_the_ad_pass_and_is_reported_once(watch: Callabl
     reports = [event.data for event in watched.debug if event.name == "Session: callback-error"]
     assert reports == [{"where": "pacing", "error": "ZeroDivisionError"}]
     assert [step.reason for step in watched.steps if step.name == "sent"] == [
-        "skip_first(1): turn 1 is among the first 1",
+        "skip_first(1): turn 1 is among the first 1; broken failed: ZeroDivisionError",
         "broken failed: ZeroDivisionError; skip_first(1): turn 2 is past the first 1",
         "broken failed: ZeroDivisionError; skip_first(1): turn 3 is past the first 1",
     ]
