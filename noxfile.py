@@ -54,7 +54,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning fails it."""
-    session.install("-e", ".[cli]", *group("docs"))
+    session.install("-e", ".[cli,simulate]", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
 
 

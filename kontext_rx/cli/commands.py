@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import io
 import math
 import os
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Literal, TypeVar
 
 import click
 
 import kontext_rx as kx
+from kontext_rx import pacing
 from kontext_rx.adserver import KINDS, AdServerError, InvalidSettingError, Settings, parse_latency
 from kontext_rx.demo.model import ChatModel
 from kontext_rx.options import server_url
@@ -283,6 +285,94 @@ def demo(
         speed=speed,
     )
     _run(show_demo(job, Screen()))
+
+
+@cli.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--rule", "rules", metavar="[NAME=]RULE", multiple=True, required=True, help="A rule; may be repeated.")
+@click.option(
+    "--engine",
+    type=click.Choice(("pure", "session")),
+    default="pure",
+    show_default=True,
+    help="The rules' arithmetic, or real sessions in virtual time. Both give the same.",
+)
+@click.option("--seeds", type=COUNT, default=1, show_default=True, metavar="N", help="Repeat it with other dice.")
+@click.option("--workers", type=COUNT, metavar="N", help="Processes.  [as many as processors]")
+@click.option("--dask", metavar="ADDRESS", help="Use the Dask cluster with this scheduler.")
+@click.option("--out", metavar="REPORT.html", help="Write a report that can be read without anything else.")
+@click.option("--json", "as_json", is_flag=True, help="Print only a summary, as one JSON object.")
+@click.option("--limit", type=COUNT, metavar="N", help="Take only the first N conversations.")
+@click.option("--no-baseline", is_flag=True, help="Without the rule 'every turn', which the others are held against.")
+def simulate(
+    files: tuple[str, ...],
+    rules: tuple[str, ...],
+    engine: Literal["pure", "session"],
+    seeds: int,
+    workers: int | None,
+    dask: str | None,
+    out: str | None,
+    as_json: bool,
+    limit: int | None,
+    no_baseline: bool,
+) -> None:
+    """
+    What pacing rules would have made of last month's conversations: ads, revenue, and who leaves.
+
+    FILE is an export as in `kontext-rx replay`; its "user_id", where it has one, says whose a conversation is. A rule
+    is written as in Python: 'skip_first(3) & every(5) & ~after(Clicked, 120)', with & | ~ and brackets. Its NAME is for
+    the table; without one it is called by its text.
+
+    How people type, look and leave, and what the ad server answers, is assumed: the report says what.
+    """
+    if dask is not None and workers is not None:
+        raise click.UsageError("--workers and --dask exclude each other: the cluster has its own workers")
+    _need("simulate", ["numpy", "polars", "cloudpickle"])
+    if dask is not None:
+        _need("dask", ["distributed"])
+    from .simulate import EVERY_TURN, SimulateJob, named_rules, simulate_export
+
+    try:
+        named = named_rules(rules)
+    except pacing.RuleTextError as error:
+        raise click.BadParameter(f"{error}", param_hint="--rule") from None
+    except CommandError as error:
+        raise click.UsageError(str(error)) from None
+    baseline = None if no_baseline or EVERY_TURN in named else EVERY_TURN
+    if baseline is not None:
+        named = {baseline: pacing.every(1), **named}
+    job = SimulateJob(
+        paths=files,
+        rules=named,
+        baseline=baseline,
+        engine=engine,
+        seeds=seeds,
+        workers=workers,
+        dask=dask,
+        out=out,
+        as_json=as_json,
+        limit=limit,
+    )
+    try:
+        sys.exit(simulate_export(job, Screen()))
+    except CommandError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _need(extra: str, modules: Sequence[str]) -> None:
+    """Raise an error that names the cure when a module of an *extra* is not installed."""
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                raise
+            extras = "cli,simulate" if extra == "simulate" else f"cli,simulate,{extra}"
+            print(
+                f"kontext-rx simulate needs {name}, which is not installed: pip install 'kontext-rx[{extras}]'",
+                file=sys.stderr,
+            )
+            sys.exit(2)
 
 
 def _model(name: str | None, url: str | None) -> ChatModel | None:

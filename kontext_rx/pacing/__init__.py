@@ -23,6 +23,7 @@ from .fold import Standing, decide
 from .hours import WEEKDAYS, WEEKEND, schedule
 from .own import rule
 from .pace import Pace, Paced
+from .parse import RuleTextError, parse
 from .store import MemoryStore, Store, UserRecord
 from .users import per_user
 
@@ -37,6 +38,7 @@ __all__ = [
     "Pace",
     "Paced",
     "Rule",
+    "RuleTextError",
     "Seen",
     "Standing",
     "Store",
@@ -48,6 +50,7 @@ __all__ = [
     "decide",
     "every",
     "only_if",
+    "parse",
     "per_user",
     "rule",
     "sample",

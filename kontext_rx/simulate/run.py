@@ -45,7 +45,7 @@ def simulate(
 
     Args:
         conversations: The path of an export that `kontext-rx replay` reads, a binary file that is open (`gzip.open`),
-            `Talk`s, `Recording`s, or an iterable of any of these; they are read as they are needed.
+            a `Talk` or a `Recording`, or an iterable of any of these; they are read as they are needed.
         rules: Pacing rules by the names they have in the results; pairs will do. Their stores are not touched.
         seeds: How often everything is repeated with other dice.
         models: What is assumed about people and the ad server.

@@ -33,7 +33,7 @@ class Talk(msgspec.Struct, frozen=True):
     """
     One conversation. Chance goes by its *id*: the same id has the same dice.
 
-    *messages* are `Line`s, or `kontext_rx.Message`s, whose `created_at` is then when they were said. One whose id was
+    *messages* are each a `Line`, or a `kontext_rx.Message`, said at its `created_at`. One whose id was
     there before is left out, as a session leaves it out. Raises `InvalidOptionError` for what cannot be used.
     """
 

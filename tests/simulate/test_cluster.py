@@ -1,0 +1,107 @@
+"""A Dask cluster does the same work; a real one, on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kontext_rx import pacing
+from kontext_rx.simulate import Talk, simulate
+from kontext_rx.simulate.cluster import ClusterError, cluster
+
+from .worlds import talk
+
+pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+
+RULES = {
+    "often": pacing.every(2),
+    "three a day": pacing.per_user(pacing.at_most(3, per=86_400)),
+}
+
+STARTED = """
+import sys
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        print(cluster.scheduler_address, flush=True)
+        sys.stdin.read()
+"""
+
+
+def started(folder: Path, workers: int) -> Iterator[str]:
+    """The address of a cluster in processes of its own, which ends with the test."""
+    script = folder / "cluster.py"
+    script.write_text(STARTED.replace("WORKERS", str(workers)), "utf-8")
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    yield process.stdout.readline().strip()
+    process.stdin.close()
+    process.wait(60)
+    process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from started(tmp_path_factory.mktemp("cluster"), 2)
+
+
+def talks(count: int = 3000) -> list[Talk]:
+    """More than one shard of them; users come back."""
+    return [talk("ua" * (1 + number % 5), id=f"c{number}", user=f"u{number % 700}") for number in range(count)]
+
+
+def test_a_cluster_gives_what_one_process_gives(scheduler: str) -> None:
+    """To the last turn, and caps per user hold across shards."""
+    done: list[int] = []
+    with cluster(scheduler) as workers:
+        there = simulate(talks(), RULES, workers=workers, seeds=2, on_progress=lambda count, turns: done.append(count))
+    here = simulate(talks(), RULES, seeds=2)
+    assert there.table.equals(here.table)
+    assert there.turns.equals(here.turns)
+    assert len(done) > 1
+    assert done == sorted(done)
+
+
+def test_a_cluster_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kontext_rx.simulate.cluster.PATIENCE_S", 0.5)
+    with (
+        pytest.raises(ClusterError, match="no Dask scheduler answers at tcp:"),
+        cluster("tcp://127.0.0.1:1"),
+    ):
+        pass
+
+
+def test_an_address_that_is_none_is_said() -> None:
+    with pytest.raises(ClusterError, match="no Dask scheduler answers at no:such:thing"), cluster("no:such:thing"):
+        pass
+
+
+def test_a_cluster_without_workers_is_said(tmp_path: Path) -> None:
+    for address in started(tmp_path, 0):
+        with pytest.raises(ClusterError, match="has no workers: start some"), cluster(address):
+            pass
+
+
+def test_the_command_uses_it(scheduler: str, tmp_path: Path) -> None:
+    path = tmp_path / "export.jsonl"
+    line = '{"id": "c%d", "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}\n'
+    path.write_text("".join(line % number for number in range(20)), "utf-8")
+    command = [sys.executable, "-W", "error", "-m", "kontext_rx", "simulate", str(path), "--rule", "every(2)", "--json"]
+    there, here = (
+        subprocess.run([*command, *where], capture_output=True, text=True, timeout=60, check=True)
+        for where in (("--dask", scheduler), ("--workers", "1"))
+    )
+    assert there.stderr == ""
+    assert there.stdout.partition('"engine"')[0] == here.stdout.partition('"engine"')[0] != ""
