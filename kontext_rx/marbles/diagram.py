@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import msgspec
@@ -111,7 +112,8 @@ class Diagram(msgspec.Struct, frozen=True):
     # For notebooks. Not as HTML: where a notebook is not trusted yet, an SVG in HTML is reduced to its words.
 
     def _repr_svg_(self) -> str:
-        return self.svg()
+        # Notebooks make an image of it, which is cut off where its own width is more than the cell's.
+        return re.sub(r' width="\d+" height="\d+"', ' width="100%"', self.svg(), count=1)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("..." if cycle else self.text())

@@ -92,8 +92,14 @@ def test_auto_has_both_palettes(diagram: Diagram) -> None:
 
 
 def test_a_notebook_shows_it(diagram: Diagram) -> None:
+    """As a picture as wide as the cell, and as text where pictures are not trusted; HTML would be stripped there."""
     shown, _ = DisplayFormatter().format(diagram)
-    assert shown == {"image/svg+xml": diagram.svg(), "text/plain": diagram.text()}
+    assert shown.keys() == {"image/svg+xml", "text/plain"}
+    assert shown["text/plain"] == diagram.text()
+    root, whole = parsed(shown["image/svg+xml"]), parsed(diagram.svg())
+    assert root.attrib.pop("width") == "100%"
+    assert root.attrib == {name: value for name, value in whole.items() if name not in ("width", "height")}
+    assert list(root.itertext()) == list(whole.itertext())
 
 
 def test_its_repr_is_short(diagram: Diagram) -> None:
