@@ -43,6 +43,8 @@ class AdCell(anywidget.AnyWidget):
     - *Run again*: a newer `AdCell` for the same ad takes it over for good.
     - *Page reloaded, output cleared*: the ad goes on unseen, and the next place shows it as it is. Its frame is loaded
       anew, so it may be viewed once more.
+    - *A later cell awaits* (ipykernel 7): the page may wait for ever for word that its message was handled; run the
+      ad's cell again, or show it after the last cell that awaits.
     - *Kernel busy*: what happens in the ad waits in the page, up to 512 messages of its frames, and is told later.
     - *Session over, or `close`*: the ad is destroyed. The events stay to be read; the session is let go.
 
