@@ -137,10 +137,10 @@ class _Timer(DisposableBase):
     def dispose(self) -> None:
         self._clock = self.action = self.state = None
         waits, self.waits = self.waits, None
-        if isinstance(waits, asyncio.Handle):
-            waits.cancel()
-        elif waits is not None:
+        if isinstance(waits, DisposableBase):
             waits.dispose()
+        elif waits is not None:  # a handle of the loop's, which in uvloop is no asyncio.Handle
+            waits.cancel()
         follows, self.follows = self.follows, None
         if follows is not None:
             follows.dispose()

@@ -20,6 +20,23 @@ user, assistant = Message.user, Message.assistant
 TICK = dt.timedelta(microseconds=1)
 
 
+class ForeignHandle:
+    """What another kind of loop gives for a timer: as in uvloop, it is no `asyncio.Handle`."""
+
+    def __init__(self, handle: asyncio.Handle) -> None:
+        self.cancel = handle.cancel
+
+
+class ForeignLoop(asyncio.SelectorEventLoop):
+    """A loop whose users get such handles; its own machinery keeps the others."""
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        return ForeignHandle(super().call_at(when, callback, *args, context=context))
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+
 class Restless(VirtualClock):
     """A scheduler whose time goes on whenever somebody looks at it, as that of a loop does."""
 
@@ -50,6 +67,18 @@ def make(restless: Restless) -> tuple[Clock, Door]:
 
 
 class TestClock:
+    def test_a_timer_of_any_loop_can_be_called_off(self) -> None:
+        loop, rung = ForeignLoop(), list[str]()
+        clock = Clock(loop_scheduler(loop), Door(no_report))
+        for name in ("called off", "rings"):
+            timer = clock.schedule_relative(0.01, lambda *_, name=name: rung.append(name))
+            if name == "called off":
+                timer.dispose()
+        loop.call_later(0.03, loop.stop)
+        loop.run_forever()
+        loop.close()
+        assert rung == ["rings"]
+
     def test_time_goes_on_while_the_door_is_shut(self, restless: Restless) -> None:
         clock, _ = make(restless)
         assert clock.at < clock.at < clock.at

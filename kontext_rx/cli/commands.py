@@ -264,7 +264,8 @@ def demo(
     Without a screen a headless Chromium visits the page, and the timeline is printed; without one of those,
     conversations are shown as text.
 
-    FILE is an export as in `kontext-rx replay`: its conversations are played in the page, one after the other.
+    FILE is an export as in `kontext-rx replay`: its conversations are played in the page, one after the other, and only
+    the first of them with --headless or --text.
 
     The ads are invented and come from an embedded ad server: nothing leaves this machine, unless --model names a chat
     model to answer. Its key, where it needs one, is OPENAI_API_KEY.

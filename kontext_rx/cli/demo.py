@@ -13,7 +13,7 @@ from kontext_rx.demo import DemoChat
 from kontext_rx.demo.chromium import ChromiumError
 from kontext_rx.demo.model import ChatModel
 from kontext_rx.demo.scripts import Line, Script, Scripts
-from kontext_rx.demo.visit import visit, watch
+from kontext_rx.demo.visit import NoReplyError, visit, watch
 
 from ..conversations import Conversation
 from .export import Export, opened
@@ -65,6 +65,8 @@ async def demo(job: DemoJob, screen: Screen) -> int:
                 raise CommandError(str(error)) from error
             screen.notice(f"{error}: the conversations are shown as text")
             return await _as_text(job, export, screen)
+        except NoReplyError as error:
+            raise CommandError(f"no reply: {error}") from error
 
 
 _Opened = tuple[Conversation, Export] | None
@@ -82,11 +84,12 @@ async def _export(path: str | None, screen: Screen) -> AsyncGenerator[_Opened]:
 async def _as_text(job: DemoJob, export: _Opened, screen: Screen) -> int:
     if export is None:
         return await play_sample(screen, job.speed)
+    _name_first(job, export, screen)
     return await play_one(screen, export[0], job.speed)
 
 
 async def _in_a_page(job: DemoJob, export: _Opened, screen: Screen, *, headless: bool) -> int:
-    """Serve the page to a person, or to a browser of our own. Raises `ChromiumError`, `CommandError`."""
+    """Serve the page to a person, or to a browser of our own. Raises as `perform` does."""
     heard = Printed(screen)
     with stopped_by_signals() as stop:
         async with AdServer() as ads:
@@ -99,11 +102,18 @@ async def _in_a_page(job: DemoJob, export: _Opened, screen: Screen, *, headless:
             )
             if headless:
                 act = visit if export is None else watch
+                if export is not None:
+                    _name_first(job, export, screen)
                 await perform(chat, act, heard, screen, program=a_chromium(), port=job.port or 0)
             else:
                 port = PORT if job.port is None else job.port
                 await serve_page(chat, ads, screen, port=port, browser=job.browser)
     return stop.exit_code if headless else 0  # stopping is how a page that is served ends
+
+
+def _name_first(job: DemoJob, export: tuple[Conversation, Export], screen: Screen) -> None:
+    name = "standard input" if job.path == "-" else job.path
+    screen.notice(f"{export[0].id}: the first conversation of {name}; the page (--no-browser) plays them all")
 
 
 def _scripts(first: Conversation, export: Export) -> Scripts:

@@ -72,7 +72,11 @@ def a_chromium() -> str:
 
 
 async def perform(chat: DemoChat, act: Act, heard: Printed, screen: Screen, *, program: str, port: int) -> None:
-    """Serve the page, *act* on it in the Chromium at *program*, and sum up. Raises `ChromiumError`, `CommandError`."""
+    """
+    Serve the page, *act* on it in the Chromium at *program*, and sum up.
+
+    Raises `ChromiumError`, `NoReplyError`, and `CommandError` when the port cannot be had.
+    """
     async with served(chat, port) as url:
         screen.out.print(Text.assemble("A chat with real ads, in a headless browser: ", (url, "bold")), soft_wrap=True)
         screen.out.print()

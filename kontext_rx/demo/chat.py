@@ -8,7 +8,7 @@ import itertools
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -157,23 +157,23 @@ class Chat:
                     pieces.append(piece)
                     self._put("token", id=message_id, text=piece)
         except asyncio.CancelledError:
-            self._end(message_id, pieces, unfinished="interrupted")
+            self._break_off(marks.interrupted(_reply(message_id, pieces), time.time()))
             raise
         except ModelError as error:
-            self._put("problem", id=message_id, text=f"No reply: {error}.")
-            self._end(message_id, pieces, unfinished="failed")
+            self._put("problem", id=message_id, text=f"No reply: {error}{'' if str(error).endswith('?') else '.'}")
+            self._break_off(marks.failed(_reply(message_id, pieces), time.time(), str(error)))
             return
-        self._end(message_id, pieces)
+        self._feed(_reply(message_id, pieces))
 
-    def _end(
-        self, message_id: str, pieces: list[str], *, unfinished: Literal["interrupted", "failed", ""] = ""
-    ) -> None:
-        reply = Message.assistant(message_id, "".join(pieces))
-        self._mark(marks.replied(reply, time.time(), unfinished=unfinished))
-        if not unfinished:
-            self.session.outcome(message_id).subscribe(self._on_outcome)
-            self.session.add_message(reply)
-        self._put("done", id=message_id, interrupted=bool(unfinished))
+    def _feed(self, reply: Message) -> None:
+        self._mark(marks.replied(reply, time.time()))
+        self.session.outcome(reply.id).subscribe(self._on_outcome)
+        self.session.add_message(reply)
+        self._put("done", id=reply.id, interrupted=False)
+
+    def _break_off(self, mark: Mark) -> None:
+        self._mark(mark)
+        self._put("done", id=mark.label, interrupted=True)
 
     # --- a script ---
 
@@ -226,6 +226,10 @@ class Chat:
 
     def _put(self, kind: str, **fields: Any) -> None:
         self._outgoing.put_nowait({"type": kind, **fields})
+
+
+def _reply(message_id: str, pieces: list[str]) -> Message:
+    return Message.assistant(message_id, "".join(pieces))
 
 
 def _paced(text: str, speed: float) -> AsyncGenerator[str]:

@@ -11,7 +11,20 @@ from ..event import AdEvent, Filled
 from ..message import Message
 from ..trace import PreloadStep
 
-__all__ = ["LANES", "Lane", "Mark", "Tone", "asked", "carried", "linked", "replied", "stepped", "told"]
+__all__ = [
+    "LANES",
+    "Lane",
+    "Mark",
+    "Tone",
+    "asked",
+    "carried",
+    "failed",
+    "interrupted",
+    "linked",
+    "replied",
+    "stepped",
+    "told",
+]
 
 Lane: TypeAlias = Literal["message", "debounce", "request", "answer", "reply", "link", "render", "view", "click"]
 
@@ -38,10 +51,10 @@ EVENTS: Final[dict[str, tuple[Lane, Tone]]] = {
     "ad.render-completed": ("render", "good"),
     "ad.height": ("render", "soft"),
     "ad.viewed": ("view", "good"),
-    "video.started": ("view", "accent"),
-    "video.completed": ("view", "accent"),
+    "video.started": ("render", "accent"),
+    "video.completed": ("render", "accent"),
+    "reward.granted": ("render", "click"),
     "ad.clicked": ("click", "click"),
-    "reward.granted": ("click", "click"),
 }
 """Where an event stands."""
 
@@ -70,14 +83,23 @@ def asked(message: Message, at: float) -> Mark:
     return _said(message, at, text=f"{message.id} message: {message.content}", tone="accent")
 
 
-def replied(message: Message, at: float, *, unfinished: Literal["interrupted", "failed", ""] = "") -> Mark:
-    """A reply is complete, or will never be: then the session does not hear of it."""
-    text = f"{message.id} reply {unfinished}: it is not fed" if unfinished else f"{message.id} reply"
-    return _said(message, at, text=text, tone="bad" if unfinished else "plain")
+def replied(message: Message, at: float) -> Mark:
+    """A reply is complete."""
+    return _said(message, at, text=f"{message.id} reply", tone="plain")
 
 
-def _said(message: Message, at: float, *, text: str, tone: Tone) -> Mark:
-    data = {"id": message.id, "role": message.role, "content": message.content}
+def interrupted(message: Message, at: float) -> Mark:
+    """A reply will never be complete, as the user has gone on: the session does not hear of it."""
+    return _said(message, at, text=f"{message.id} reply interrupted: it is not fed", tone="bad")
+
+
+def failed(message: Message, at: float, why: str) -> Mark:
+    """A reply will never be complete, as nobody gives it: the session does not hear of it."""
+    return _said(message, at, text=f"{message.id} reply failed, it is not fed: {why}", tone="bad", failed=why)
+
+
+def _said(message: Message, at: float, *, text: str, tone: Tone, **more: str) -> Mark:
+    data = {"id": message.id, "role": message.role, "content": message.content, **more}
     lane = "message" if message.role == "user" else "reply"
     return Mark(lane=lane, at=at, text=text, tone=tone, label=message.id, data=data)
 

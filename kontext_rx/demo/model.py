@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Final, cast
 
@@ -10,7 +12,7 @@ import msgspec
 
 from ..message import Message
 
-__all__ = ["ChatModel", "ModelError", "delta"]
+__all__ = ["ChatModel", "ModelError", "delta", "whole"]
 
 CONNECT_S: Final = 10.0
 """Seconds for a connection. Source: ours."""
@@ -22,7 +24,7 @@ LONGEST: Final = 20_000
 """Characters of a reply that are taken. Source: ours."""
 
 LONGEST_LINE: Final = 1024 * 1024
-"""Bytes of one event. Source: ours."""
+"""Bytes of one event, and of a reply that comes as a whole. Source: ours."""
 
 SHOWN: Final = 200
 """Characters of an endpoint's own words that are repeated. Source: ours."""
@@ -45,7 +47,7 @@ class ChatModel(msgspec.Struct, frozen=True):
         return f"ChatModel({self.name!r}, {self.url!r})"
 
     async def reply(self, conversation: Iterable[Message]) -> AsyncGenerator[str]:
-        """The reply to a conversation, piece by piece. Raises `ModelError`."""
+        """The reply to a conversation, piece by piece; never an empty one. Raises `ModelError`."""
         body = {
             "model": self.name,
             "stream": True,
@@ -53,28 +55,49 @@ class ChatModel(msgspec.Struct, frozen=True):
         }
         headers = {"Accept": "text/event-stream"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
         timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_S, sock_read=SILENCE_S)
-        left = LONGEST
+        left, is_empty = LONGEST, True
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout, read_bufsize=LONGEST_LINE) as http,
                 http.post(f"{self.url.rstrip('/')}/chat/completions", json=body, headers=headers) as response,
+                contextlib.aclosing(_pieces(response)) as pieces,
             ):
-                if response.status != 200:
-                    raise ModelError(_refusal(response.status, await response.content.read(4096)))
-                async for line in response.content:
-                    piece = delta(line)
-                    if piece is None or left <= 0:
-                        return
-                    if piece:
-                        yield piece[:left]
-                        left -= len(piece)
+                async for piece in pieces:
+                    yield piece[:left]
+                    left -= len(piece)
+                    is_empty = is_empty and not piece.strip()
+                    if left <= 0:
+                        break
         except TimeoutError:
             raise ModelError(f"{self.name} took too long") from None
         except aiohttp.ClientConnectorError as error:
-            why = error.os_error.strerror or error.os_error
+            number = error.os_error.errno or 0  # asyncio words a refusal in its own way
+            why = os.strerror(number) if number > 0 else error.os_error.strerror or error.os_error
             raise ModelError(f"{self.name} cannot be reached at {error.host} port {error.port}: {why}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ModelError(f"{self.name} went silent: {str(error) or type(error).__name__}") from None
+        if is_empty:
+            raise ModelError(f"the answer of {self.name} has no text in it; are --model and --model-url right?")
+
+
+async def _pieces(response: aiohttp.ClientResponse) -> AsyncGenerator[str]:
+    """The texts in an answer, none of them empty: in a stream, or in one object where the endpoint does not stream."""
+    if response.status != 200:
+        raise ModelError(_refusal(response.status, await response.content.read(4096)))
+    if response.content_type == "application/json":
+        body = b""
+        async for part in response.content.iter_any():
+            body += part
+            if len(body) > LONGEST_LINE:
+                raise ModelError("the endpoint's answer is too long")
+        if text := whole(body):
+            yield text
+        return
+    async for line in response.content:
+        if (piece := delta(line)) is None:
+            return
+        if piece:
+            yield piece
 
 
 def delta(line: bytes) -> str | None:
@@ -95,8 +118,23 @@ def delta(line: bytes) -> str | None:
         raise ModelError("the endpoint's stream is not JSON: is its address right?") from None
     if said := _error(event):
         raise ModelError(f"the endpoint says: {said}")
+    return _content(event, "delta")
+
+
+def whole(body: bytes) -> str:
+    """The text of a reply that came at once; empty when there is none. Raises `ModelError` as `delta` does."""
     try:
-        text: object = event["choices"][0]["delta"].get("content")
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ModelError("the endpoint's answer is not JSON: is its address right?") from None
+    if said := _error(answer):
+        raise ModelError(f"the endpoint says: {said}")
+    return _content(answer, "message")
+
+
+def _content(answer: Any, part: str) -> str:
+    try:
+        text: object = answer["choices"][0][part].get("content")
     except (LookupError, TypeError, AttributeError):  # such as the usage, which has no choices
         return ""
     return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""

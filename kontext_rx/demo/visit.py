@@ -10,7 +10,7 @@ from .chromium import ChromiumError
 from .devtools import DevTools, Tab
 from .marks import Mark
 
-__all__ = ["Heard", "visit", "watch"]
+__all__ = ["Heard", "NoReplyError", "visit", "watch"]
 
 SOON_S: Final = 60.0
 """Seconds for what takes one or two, on a machine that has much else to do. Source: ours."""
@@ -22,6 +22,10 @@ SECOND_THOUGHT_S: Final = 0.7
 """Seconds after which the visitor has something to add; the ad server is still at work. Source: ours."""
 
 AD: Final = "kontext-ad iframe"
+
+
+class NoReplyError(Exception):
+    """A reply failed that the visit waits for: why, in a sentence."""
 
 
 class Heard:
@@ -40,14 +44,17 @@ class Heard:
         """
         Wait for a mark with *text* in it, among those *after* so many; give how many there were with it.
 
-        Raises `ChromiumError` when it does not come.
+        Raises `ChromiumError` when it does not come, and `NoReplyError` when a reply has failed: then it never will.
         """
         try:
             async with asyncio.timeout(SOON_S):
                 while True:
                     for place in range(after, len(self.marks)):
-                        if text in self.marks[place].text:
+                        mark = self.marks[place]
+                        if text in mark.text:
                             return place + 1
+                        if mark.lane == "reply" and "failed" in mark.data:
+                            raise NoReplyError(mark.data["failed"])
                     await self._change()
         except TimeoutError:
             raise ChromiumError(f"{text!r} did not come within {SOON_S:g} s") from None
@@ -67,7 +74,11 @@ class Heard:
 
 
 async def visit(devtools: DevTools, url: str, heard: Heard) -> None:
-    """Ask, look at the ad and click it; interrupt a reply; ask where there is no ad. Raises `ChromiumError`."""
+    """
+    Ask, look at the ad and click it; interrupt a reply; ask where there is no ad.
+
+    Raises `ChromiumError`, and `NoReplyError` when nobody answers.
+    """
     tab = await _opened(devtools, url)
     await tab.click(".say input")
 

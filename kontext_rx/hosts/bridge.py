@@ -11,6 +11,7 @@ from reactivex.disposable import Disposable
 
 from ..context import ClientContext
 from ..errors import InvalidOptionError, SessionDestroyedError
+from ..log import logger
 from ..typing import InstallIdStore
 from .browser import BrowserHost
 from .connection import Connection
@@ -27,6 +28,9 @@ __all__ = ["Bridge", "BridgeStats"]
 
 HELLO_S: Final = 10.0
 """Seconds a socket has to introduce its page. Source: ours."""
+
+ORIGINS_TOLD: Final = 32
+"""Origins whose refusal is logged, each once: whoever connects may send any. Source: ours."""
 
 
 class BridgeStats(msgspec.Struct):
@@ -93,6 +97,7 @@ class Bridge:
         """For `create_session(install_id_store=...)`: what the pages of a user have reported."""
         self.stats = BridgeStats()
         self._origins = Origins(origins)
+        self._refused: set[str] = set()
         self._resume_ttl, self._max_pages, self._max_slots = resume_ttl, max_pages, max_slots
         self._scheduler = scheduler
         self._tokens = Tokens[Desk](token_ttl)
@@ -169,6 +174,10 @@ class Bridge:
         if self._origins.allow(origin, host):
             return True
         self.count("refused")
+        if origin and origin not in self._refused and len(self._refused) < ORIGINS_TOLD:
+            self._refused.add(origin)
+            shown = origin[:200]
+            logger().warning(f"a page of {shown!r} was refused: if it is yours, Bridge(origins=[{shown!r}])", host=host)
         return False
 
     def connect(self, ready: Callable[[], None]) -> Connection:

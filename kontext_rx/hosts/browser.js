@@ -22,6 +22,7 @@ const CLICK_MS = 100; // for an ad that opens its link itself: that uses the cli
 const FOCUS_MS = 100;
 const ACTIVE_MS = 5000; // for which a click lets a page open a tab. Source: Chromium, the longest of all browsers
 const PING_MS = 20_000;
+const WELCOME_MS = 15_000; // for a token, a socket and the other end's welcome; then they are tried again
 const FRAME_CHARS = 16_000; // a frame's message as JSON; the other end has the same limit
 const FRAME_RATE = 100; // messages of a frame a second; the rest is dropped, and counted
 const MESSAGE_CHARS = 60_000; // one message to the other end, which hangs up on much more
@@ -328,7 +329,7 @@ export function mount({ token, url, root = document, installId: keep = true, onR
   /** @type {Map<HTMLElement, Place>} */ const places = new Map();
   /** @type {{n: number, text: string}[]} */ let waiting = [];
   /** @type {WebSocket | null} */ let socket = null;
-  let page = randomId(), sent = 0, seen = 0, slots = 0, tries = 0, retry = 0;
+  let page = randomId(), sent = 0, seen = 0, slots = 0, tries = 0, retry = 0, deadline = 0, attempts = 0;
   let welcome = false, stopped = false, heard = true;
   /** @type {Record<string, string>} */ const reports = {};
 
@@ -360,9 +361,11 @@ export function mount({ token, url, root = document, installId: keep = true, onR
   const connect = async () => {
     clearTimeout(retry);
     retry = 0;
+    const current = ++attempts;
+    deadline = setTimeout(lose, WELCOME_MS, 0); // neither a socket that hangs nor a token that never comes says so
     try {
       const secret = typeof token === "function" ? await token() : token;
-      if (stopped || socket) return;
+      if (stopped || current !== attempts) return;
       const opened = (socket = new WebSocket(address));
       opened.onopen = () => opened.send(JSON.stringify({ t: "hello", v: VERSION, token: secret, page, seen }));
       opened.onmessage = (event) => opened === socket && receive(JSON.parse(event.data));
@@ -370,7 +373,7 @@ export function mount({ token, url, root = document, installId: keep = true, onR
         if (opened === socket) lose(event.code);
       };
     } catch {
-      lose(0);
+      if (current === attempts) lose(0);
     }
   };
 
@@ -379,6 +382,8 @@ export function mount({ token, url, root = document, installId: keep = true, onR
     const old = socket;
     socket = null;
     welcome = false;
+    attempts++; // a token that comes now is too late
+    clearTimeout(deadline);
     old?.close();
     if (stopped || retry) return;
     if ([1003, 1007, 1008, 1009, 1011].includes(closedWith)) page = randomId(); // what it was told does not go down
@@ -390,6 +395,7 @@ export function mount({ token, url, root = document, installId: keep = true, onR
     heard = true;
     switch (message.t) {
       case "welcome":
+        clearTimeout(deadline);
         tries = 0;
         if (message.fresh) {
           clear();
@@ -428,7 +434,7 @@ export function mount({ token, url, root = document, installId: keep = true, onR
   };
 
   const ping = () => {
-    if (!welcome) return;
+    if (!welcome) return; // until then there is a deadline
     if (!heard) return lose(0); // nobody there, and no one to say so
     heard = false;
     socket?.send('{"t":"ping"}');
@@ -444,11 +450,12 @@ export function mount({ token, url, root = document, installId: keep = true, onR
 
   const sync = () => {
     if (stopped) return;
+    /** @type {number[]} */ const gone = [];
     for (const place of [...places.values()]) {
       if (!root.contains(place.element) || place.key !== keyOf(place.element) || !place.slot.check()) {
         places.delete(place.element);
         place.slot.remove();
-        send("gone", { slot: place.id });
+        gone.push(place.id);
       }
     }
     for (const found of root.querySelectorAll(SLOTS)) {
@@ -460,6 +467,8 @@ export function mount({ token, url, root = document, installId: keep = true, onR
       places.set(element, { id, element, key, slot });
       send("slot", { slot: id, ...JSON.parse(key) });
     }
+    // Told last: an ad whose place was rendered anew is not given to another tab in between.
+    for (const id of gone) send("gone", { slot: id });
   };
 
   /** @param {string} kind @param {Record<string, unknown>} fields */
@@ -475,6 +484,7 @@ export function mount({ token, url, root = document, installId: keep = true, onR
     stopped = true;
     observer.disconnect();
     clearTimeout(retry);
+    clearTimeout(deadline);
     clearInterval(pinging);
     for (const end of ends) attempt(end);
     clear();

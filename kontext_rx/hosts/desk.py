@@ -25,7 +25,7 @@ from .messages import (
     PageMessage,
     SlotShown,
 )
-from .pages import Page, Slot
+from .pages import Page, Slot, Wanted
 from .reports import PageConsent, context_of
 from .seams import AdSession
 
@@ -46,8 +46,8 @@ class Desk:
         self.entries = Allowance(rate=0.1, burst=32)
         """Pages that come in: each has an allowance of its own, so these have one too. Source: ours."""
         self._max_slots, self._install_ids = max_slots, install_ids
-        self._shown: dict[tuple[str, str], Slot] = {}
-        self._places: dict[str, Slot] = {}
+        self._places: dict[Wanted, list[Slot]] = {}
+        """The places for the same, the oldest first: the newest shows it."""
         self._named: dict[str, BrowserHost] = {}
 
     def take(self, page: Page, message: PageMessage, now: float) -> bool:
@@ -84,9 +84,8 @@ class Desk:
         """The host for the places of this name, in whichever page there is one."""
         if (host := self._named.get(name)) is None:
             host = self._named[name] = BrowserHost()
-            if (slot := self._places.get(name)) is not None:
-                slot.host = host
-                host.attach(slot.perform)
+            if places := self._places.get(name):
+                self._fill(places[-1])
         return host
 
     def drop(self, page: Page) -> None:
@@ -100,56 +99,50 @@ class Desk:
     # --- inside ---
 
     def _show(self, page: Page, said: SlotShown) -> bool:
-        if said.slot in page.slots or (said.message_id is None) == (said.name is None):
+        wanted = said.name if said.message_id is None else (said.message_id, said.code)
+        if said.slot in page.slots or wanted is None or (said.message_id is not None and said.name is not None):
             return False
         while len(page.slots) >= self._max_slots:
             self._remove(next(iter(page.slots.values())), gone=False)
-        key = None if said.message_id is None else (said.message_id, said.code)
-        slot = page.slots[said.slot] = Slot(page, said.slot, key=key, name=said.name)
-        if key is not None:
-            self._mount(slot, key, said.theme)
-        else:
-            self._place(slot, str(said.name))
+        slot = page.slots[said.slot] = Slot(page, said.slot, wanted, said.theme)
+        places = self._places.setdefault(wanted, [])
+        if places:  # in this page, or in another one of the same session
+            self._empty(places[-1])
+        places.append(slot)
+        self._fill(slot)
         return True
 
-    def _mount(self, slot: Slot, key: tuple[str, str], theme: str | None) -> None:
-        """The newest place takes an ad over from an older one, in this page or another of the same session."""
-        if (older := self._shown.pop(key, None)) is not None:
-            self._empty(older)
+    def _fill(self, slot: Slot) -> None:
+        """Show in a place what it is for, if that is there."""
+        if isinstance(slot.wanted, str):
+            if (host := self._named.get(slot.wanted)) is not None:
+                slot.host = host
+                host.attach(slot.perform)
+            return
         host = BrowserHost()
         host.attach(slot.perform)
         try:
-            ad = self.session.create_ad(*key, theme)
+            ad = self.session.create_ad(*slot.wanted, slot.theme)
             ad.mount(host)
         except KontextError as error:  # the app has mounted it elsewhere, or the session is over, or the id is no id
             level = logging.WARNING if isinstance(error, WrongThreadError) else logging.INFO
             _log.log(level, "a page's slot stays empty: %s", type(error).__name__)
             return
         slot.host, slot.ad = host, ad
-        self._shown[key] = slot
-
-    def _place(self, slot: Slot, name: str) -> None:
-        if (older := self._places.get(name)) is not None:
-            older.host = None
-        self._places[name] = slot
-        if (host := self._named.get(name)) is not None:
-            slot.host = host
-            host.attach(slot.perform)
 
     def _remove(self, slot: Slot, *, gone: bool) -> None:
-        """Forget a place; *gone* when it is not in the page any more."""
+        """Forget a place; *gone* when it is not in the page any more. What it showed goes to the newest of the rest."""
         del slot.page.slots[slot.id]
-        if slot.key is not None:
-            if self._shown.get(slot.key) is slot:
-                del self._shown[slot.key]
-            if gone and slot.host is not None:
-                slot.host.detach(gone=True)
-            self._empty(slot)
-        elif slot.name is not None and self._places.get(slot.name) is slot:
-            del self._places[slot.name]
-            if slot.host is not None:
-                slot.host.detach(gone=gone)
-        slot.host = None
+        places = self._places[slot.wanted]
+        was_newest = places[-1] is slot
+        places.remove(slot)
+        if slot.host is not None:
+            slot.host.detach(gone=gone)
+        self._empty(slot)
+        if not places:
+            del self._places[slot.wanted]
+        elif was_newest:
+            self._fill(places[-1])
 
     def _empty(self, slot: Slot) -> None:
         ad, slot.ad, slot.host = slot.ad, None, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from reactivex.disposable import SerialDisposable
 
@@ -12,7 +12,10 @@ from .limits import Allowance
 from .reliable import Channel
 from .seams import MountableAd
 
-__all__ = ["Line", "Page", "Slot"]
+__all__ = ["Line", "Page", "Slot", "Wanted"]
+
+Wanted: TypeAlias = tuple[str, str] | str
+"""What a place is for: the ad of a message in a placement, or what the app mounts under a name."""
 
 
 class Line(Protocol):
@@ -32,12 +35,12 @@ class Line(Protocol):
 
 
 class Slot:
-    """A place in a page: for the ad of a message and a placement, or for what the app mounts under a name."""
+    """A place in a page."""
 
-    __slots__ = ("ad", "host", "id", "key", "name", "page")
+    __slots__ = ("ad", "host", "id", "page", "theme", "wanted")
 
-    def __init__(self, page: Page, slot_id: int, *, key: tuple[str, str] | None, name: str | None) -> None:
-        self.page, self.id, self.key, self.name = page, slot_id, key, name
+    def __init__(self, page: Page, slot_id: int, wanted: Wanted, theme: str | None) -> None:
+        self.page, self.id, self.wanted, self.theme = page, slot_id, wanted, theme
         self.host: BrowserHost | None = None
         """What is shown in it; None when another place has taken that over."""
         self.ad: MountableAd | None = None

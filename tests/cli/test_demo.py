@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,9 @@ def test_headless_plays_the_first_conversation_of_a_file(export: Export) -> None
     ran = run("demo", "--headless", "--speed", "4", file, timeout=120)
     assert ran.code == 0
     assert ran.err.startswith("skipped line 1: not JSON")
+    assert ran.err.splitlines()[1:] == [
+        f"first: the first conversation of {file}; the page (--no-browser) plays them all"
+    ]
     assert "q1 message: Any tent?" in ran.out
     assert "ad.viewed" in ran.out
     assert "Never said." not in ran.out
@@ -269,6 +273,20 @@ def test_headless_stops_when_it_is_told_to(scratch: Path) -> None:
         pass
     ran = running.stop()
     assert (ran.code, ran.err) == (130, "")
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.usefixtures("chromium")
+def test_headless_ends_at_once_when_nobody_answers(unused_tcp_port: int, scratch: Path) -> None:
+    """The timeline says why, and so does the last line; nothing waits for an ad that cannot come."""
+    began = time.monotonic()
+    model = ("--model", "small", "--model-url", f"http://127.0.0.1:{unused_tcp_port}/v1")
+    ran = run("demo", "--headless", *model, env={"TMPDIR": str(scratch)}, timeout=120)
+    assert time.monotonic() - began < 30
+    why = f"small cannot be reached at 127.0.0.1 port {unused_tcp_port}: "
+    assert f"a1 reply failed, it is not fed: {why}" in ran.out
+    assert (ran.code, ran.err.count("\n")) == (1, 1)
+    assert ran.err.startswith(f"Error: no reply: {why}")
     assert list(scratch.iterdir()) == []
 
 
@@ -305,8 +323,10 @@ def test_a_chromium_that_does_not_start_is_an_error_only_when_it_was_asked_for(
 
 
 def test_text_plays_the_first_conversation_of_a_file(export: Export) -> None:
-    ran = run("demo", "--text", "--speed", "20", export([turns("mine", 2), turns("other", 1)]))
-    assert (ran.code, ran.err) == (0, "")
+    file = export([turns("mine", 2), turns("other", 1)])
+    ran = run("demo", "--text", "--speed", "20", file)
+    assert ran.code == 0
+    assert ran.err == f"mine: the first conversation of {file}; the page (--no-browser) plays them all\n"
     assert [row.split()[:3] for row in ran.out.splitlines() if row.startswith("u")] == [
         ["u1", "user", "0"],
         ["u2", "user", "1"],

@@ -66,6 +66,14 @@ def test_every_event_has_a_lane() -> None:
     assert {lane for lane, _ in marks.EVENTS.values()} <= set(LANES)
 
 
+def test_what_a_creative_tells_is_neither_a_view_nor_a_click() -> None:
+    """Those two are what is paid for: nothing else stands in their lanes."""
+    lanes: dict[str, list[str]] = {}
+    for name, (lane, _) in marks.EVENTS.items():
+        lanes.setdefault(lane, []).append(name)
+    assert (lanes["view"], lanes["click"]) == (["ad.viewed"], ["ad.clicked"])
+
+
 def test_an_event_in_a_few_words() -> None:
     told = marks.told
     assert told(Filled(bid_id="b", at=1.0, user_message_id="q1")).text == "q1 ad.filled, ahead of the reply"
@@ -86,5 +94,7 @@ def test_what_was_carried_names_the_consent() -> None:
 def test_a_reply_that_was_not_finished_was_never_fed() -> None:
     half = Message.assistant("a1", "Half a")
     assert marks.replied(half, 1.0).text == "a1 reply"
-    assert marks.replied(half, 1.0, unfinished="interrupted").text == "a1 reply interrupted: it is not fed"
-    assert marks.replied(half, 1.0, unfinished="failed").text == "a1 reply failed: it is not fed"
+    assert marks.interrupted(half, 1.0).text == "a1 reply interrupted: it is not fed"
+    failed = marks.failed(half, 1.0, "small took too long")
+    assert failed.text == "a1 reply failed, it is not fed: small took too long"
+    assert failed.data["failed"] == "small took too long"

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from kontext_rx import Message
-from kontext_rx.demo.model import LONGEST, ChatModel, ModelError, delta
+from kontext_rx.demo.model import LONGEST, LONGEST_LINE, ChatModel, ModelError, delta
 
 CONVERSATION = (Message.user("q1", "Hi"), Message.assistant("a1", "Hello"), Message.user("q2", "A tent?"))
 
@@ -125,6 +125,37 @@ async def test_an_error_in_the_stream_ends_it(endpoint: Endpoint) -> None:
     assert await anext(replying) == "One "
     with pytest.raises(ModelError, match="overloaded"):
         await anext(replying)
+
+
+async def test_an_endpoint_that_does_not_stream(endpoint: Endpoint) -> None:
+    """It answers with one object, whatever it was asked for."""
+    endpoint.answer = web.json_response({"choices": [{"message": {"role": "assistant", "content": "Two kilos."}}]})
+    assert await reply(ChatModel("small", endpoint.url)) == ["Two kilos."]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b'{"error": {"message": "overloaded"}}', "the endpoint says: overloaded"),
+        (b'{"choices"', "the endpoint's answer is not JSON"),
+        (b'{"x": "' + b"x" * LONGEST_LINE + b'"}', "the endpoint's answer is too long"),
+        (b'{"choices": []}', "the answer of small has no text in it"),
+        (b'{"choices": [{"message": {"content": null}}]}', "the answer of small has no text in it"),
+        (b'{"choices": [{"message": {"content": " "}}]}', "the answer of small has no text in it"),
+        (b"[]", "the answer of small has no text in it"),
+    ],
+)
+async def test_an_object_that_is_no_reply(endpoint: Endpoint, body: bytes, problem: str) -> None:
+    endpoint.answer = web.Response(body=body, content_type="application/json")
+    with pytest.raises(ModelError, match=problem):
+        await reply(ChatModel("small", endpoint.url))
+
+
+@pytest.mark.parametrize("stream", [[], [b"data: [DONE]\n\n"], [event(""), event("\n ")], [b"<html>no</html>"]])
+async def test_a_stream_without_a_text_is_no_reply(endpoint: Endpoint, stream: list[bytes]) -> None:
+    endpoint.stream = stream
+    with pytest.raises(ModelError, match="the answer of small has no text in it; are --model and --model-url right"):
+        await reply(ChatModel("small", endpoint.url))
 
 
 async def test_a_connection_that_breaks_off(endpoint: Endpoint) -> None:

@@ -262,10 +262,14 @@ async def test_a_conversation_that_does_not_exist_is_an_empty_page(page: Page, p
 
 
 async def completions(request: web.Request) -> web.StreamResponse:
-    """Answers with how many messages it was given; refuses what asks it to."""
+    """Answers with how many messages it was given; refuses, or does not stream, when it is asked to."""
     messages = (await request.json())["messages"]
     if "fail" in messages[-1]["content"]:
         return web.json_response({"error": {"message": "out of credit"}}, status=429)
+    if "at once" in messages[-1]["content"]:
+        return web.json_response({"choices": [{"message": {"content": "All at once."}}]})
+    if "nothing" in messages[-1]["content"]:
+        return web.json_response({"choices": [{"message": {"content": ""}}]})
     response = web.StreamResponse()
     await response.prepare(request)
     for word in ("I", " was", f" given {len(messages)}."):
@@ -300,4 +304,10 @@ async def test_a_model_answers_and_when_it_fails_the_chat_goes_on(page: Page, an
     await ask(page, "And now?")
     await page.locator("#a3 .bubble", has_text="I was given 4.").wait_for()
     assert await page.locator("#a2 kontext-ad").count() == 0
+    await ask(page, "Say nothing.")
+    await page.locator("#a4 .problem", has_text="No reply: the answer of small has no text in it").wait_for()
+    await ask(page, "Say it at once.")
+    await page.locator("#a5 .bubble", has_text="All at once.").wait_for()
+    await page.frame_locator("#a5 kontext-ad iframe").get_by_text("Sponsored").wait_for()
+    assert await page.locator("#a4 kontext-ad").count() == 0
     assert "small" in await page.locator(".who").inner_text()

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -113,6 +113,25 @@ async def served(app: web.Application, name: str = "127.0.0.1") -> AsyncIterator
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield f"http://{name}:{runner.addresses[0][1]}"
     await runner.cleanup()
+
+
+@asynccontextmanager
+async def uvicorn_at(app: Any, **options: Any) -> AsyncIterator[str]:
+    """The same for an ASGI application."""
+    import uvicorn
+
+    # websockets-sansio: uvicorn's default uses an API of websockets that is deprecated, and warns.
+    config = uvicorn.Config(
+        app, port=0, log_level="critical", ws="websockets-sansio", timeout_graceful_shutdown=1, **options
+    )
+    server = uvicorn.Server(config)
+    with ExitStack() as signals:
+        server.capture_signals = signals.enter_context  # type: ignore[method-assign, assignment]
+        running = asyncio.create_task(server._serve())
+        await until(lambda: server.started)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        server.should_exit = True
+        await running
 
 
 class Stage:

@@ -239,6 +239,63 @@ def test_the_newest_place_takes_the_ad_over(page: FakePage, session: kx.Session,
     assert page.names(2) == ["load", "post"]
 
 
+def test_an_ad_goes_back_to_the_newest_place_that_is_left(
+    page: FakePage, session: kx.Session, clock: VirtualClock
+) -> None:
+    """Shown anew, in its own theme; places without it that go before change nothing."""
+    turn(session, clock, "m1")
+    for slot in (1, 2, 3, 4):
+        page.say("slot", slot=slot, messageId="m1", theme=f"theme {slot}")
+    page.say("gone", slot=3)
+    page.say("gone", slot=4)
+    assert page.names(3) == ["load", "release"]
+    assert page.names(1) == ["load", "release"]
+    assert page.names(2) == ["load", "release", "load"]
+    page.frame(2, "init-iframe")
+    assert page.calls(2)[-1][1]["data"]["otherParams"] == {"theme": "theme 2"}
+    page.say("gone", slot=2)
+    page.say("gone", slot=1)
+    assert page.names(1) == ["load", "release", "load"]
+
+
+def test_a_tab_that_goes_gives_its_ads_back(
+    page: FakePage, bridge: Bridge, session: kx.Session, clock: VirtualClock
+) -> None:
+    """Closed, or away for too long; one that another place of the same tab had before goes past that."""
+    events = told(session)
+    turn(session, clock, "m1")
+    page.say("slot", slot=1, messageId="m1")
+    for farewell in (True, False):
+        other = FakePage(bridge, bridge.admit(session), "another-page-0123456").connect()
+        other.say("slot", slot=1, messageId="m1")
+        other.say("slot", slot=2, messageId="m1")
+        page.pump()
+        assert page.names(1)[-1] == "release"
+        if farewell:
+            other.raw('{"t":"bye"}')
+        other.drop()
+        clock.advance(1 if farewell else 301)
+        page.pump()
+        assert page.names(1)[-1] == "load"
+        assert other.names(1) == ["load", "release"]
+    page.frame(1, "event-iframe", name="ad.viewed", payload={"content": "c", "format": "text"})
+    assert [event.name for event in events] == ["ad.filled", "ad.viewed"]
+
+
+def test_a_named_place_that_goes_gives_back_what_it_showed(
+    page: FakePage, bridge: Bridge, session: kx.Session, clock: VirtualClock
+) -> None:
+    turn(session, clock, "m1")
+    session.render(message_id="m1", element=bridge.slot(session, "top"))
+    page.say("slot", slot=1, name="top")
+    page.say("slot", slot=2, name="top")
+    assert page.names(1) == ["load", "release"]
+    page.say("gone", slot=2)
+    assert page.names(1) == ["load", "release", "load"]
+    page.say("gone", slot=1)
+    assert not bridge.slot(session, "top").is_attached
+
+
 def test_the_newest_tab_takes_the_ad_over(
     page: FakePage, bridge: Bridge, session: kx.Session, clock: VirtualClock
 ) -> None:

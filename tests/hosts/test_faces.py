@@ -23,7 +23,7 @@ from kontext_rx.hosts import asgi as asgi_face
 from kontext_rx.hosts import script, talk
 from kontext_rx.testing import VirtualAdServer, VirtualClock, virtual_session
 
-from .stage import served, until
+from .stage import served, until, uvicorn_at
 
 PING_S = 0.2
 """Seconds between a server's pings; an answer has as long, or half of it."""
@@ -56,27 +56,8 @@ async def with_starlette(bridge: hosts.Bridge) -> AsyncIterator[str]:
     from starlette.routing import Mount
 
     app = Starlette(routes=[Mount("/kontext", app=asgi_face.app(bridge))])
-    async with uvicorn_at(app) as url:
+    async with uvicorn_at(app, ws_ping_interval=PING_S, ws_ping_timeout=PING_S) as url:
         yield url
-
-
-@contextlib.asynccontextmanager
-async def uvicorn_at(app: Any) -> AsyncIterator[str]:
-    import uvicorn
-
-    # websockets-sansio: uvicorn's default uses an API of websockets that is deprecated, and warns.
-    config = uvicorn.Config(
-        app, port=0, log_level="critical", ws="websockets-sansio", timeout_graceful_shutdown=1,
-        ws_ping_interval=PING_S, ws_ping_timeout=PING_S,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    with contextlib.ExitStack() as signals:
-        server.capture_signals = signals.enter_context  # type: ignore[method-assign, assignment]
-        running = asyncio.create_task(server._serve())
-        await until(lambda: server.started)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        server.should_exit = True
-        await running
 
 
 @pytest_asyncio.fixture(params=["aiohttp", "starlette"])

@@ -217,6 +217,54 @@ async def test_a_socket_that_is_open_and_dead_is_left(stage: Stage) -> None:
     assert stage.bridge.stats.resumed == 1
 
 
+async def test_a_socket_that_dies_before_the_welcome_is_left(stage: Stage) -> None:
+    """It never opens, or opens and is never answered. No ping is sent before the welcome: a deadline finds out."""
+    session = stage.session()
+    page = await stage.page()
+    await page.clock.install()
+    opened: list[Any] = []
+
+    def silent(socket: Any) -> None:
+        opened.append(socket)
+        if len(opened) not in (2, 3):
+            socket.connect_to_server()
+
+    await page.route_web_socket("**/ws", silent)
+    await page.evaluate("(token) => start(token)", stage.bridge.admit(session))
+    frame = await stage.shown(page, session, "m1")
+    await opened[0].close(code=4000)
+    for number in (2, 3):
+        await page.clock.run_for(1_000)
+        await until(lambda number=number: len(opened) == number)
+        await frame.evaluate("say('event-iframe', {name: 'video.started'})")
+        await page.clock.run_for(13_000)
+        assert len(opened) == number
+        await page.clock.run_for(2_000)
+    await page.clock.run_for(2_000)
+    await until(lambda: names(stage.told(session)).count("video.started") == 2)
+    assert not frame.is_detached()
+    assert (len(opened), stage.bridge.stats.resumed) == (4, 1)
+    await page.clock.run_for(16_000)  # its deadline is no more
+    assert len(opened) == 4
+
+
+async def test_a_token_that_never_comes_is_asked_for_again(stage: Stage) -> None:
+    """And what comes too late is not used."""
+    session = stage.session()
+    page = await stage.page()
+    await page.clock.install()
+    await page.evaluate("() => { window.asked = []; start(() => new Promise((give) => asked.push(give))); }")
+    await page.clock.run_for(14_000)
+    assert await page.evaluate("asked.length") == 1
+    await page.clock.run_for(2_000)
+    assert await page.evaluate("asked.length") == 2
+    await page.evaluate("asked[0]('another')")
+    await page.evaluate("(token) => asked[1](token)", stage.bridge.admit(session))
+    await stage.shown(page, session, "m1")
+    assert await page.evaluate("refused") == []
+    assert len(stage.sockets) == 1
+
+
 async def test_a_report_that_is_too_long_costs_nothing_else(stage: Stage) -> None:
     """Of a consent platform, or an attribute of the page's: it is not told, and the page goes on."""
     session = stage.session()

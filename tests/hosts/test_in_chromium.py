@@ -346,6 +346,24 @@ async def test_the_newest_tab_takes_an_ad_over(stage: Stage) -> None:
     await stage.visible(first, "m2")
 
 
+async def test_a_tab_that_is_closed_gives_its_ads_back(stage: Stage) -> None:
+    """At once; a place that is only rendered anew keeps its ad in between."""
+    session = stage.session()
+    first = await stage.page(session)
+    await stage.shown(first, session, "m1")
+    second = await stage.tab(first.context, session)
+    await second.evaluate("void place('m1')")
+    await stage.visible(second, "m1")
+    await until(lambda: first.evaluate("document.querySelectorAll('iframe').length === 0"))
+    loaded = len(stage.ads.asked)
+    await second.evaluate("(ad => ad.replaceWith(ad.cloneNode()))(document.querySelector('kontext-ad'))")
+    await until(lambda: len(stage.ads.asked) > loaded)
+    await settle(first)
+    assert len(stage.ads.asked) == loaded + 1
+    await second.close(run_before_unload=False)
+    await stage.visible(first, "m1")
+
+
 async def test_a_socket_that_dies_between_fill_and_view_loses_nothing(stage: Stage) -> None:
     """What a frame says meanwhile arrives when the page is back, once; the ad is not even reloaded."""
     session = stage.session()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kontext_rx import InvalidOptionError
+from kontext_rx.hosts import Bridge
+from kontext_rx.hosts.bridge import ORIGINS_TOLD
 from kontext_rx.hosts.origins import Origins
 
 
@@ -80,3 +82,19 @@ def test_what_is_no_origin_is_refused_at_once(given: object) -> None:
 def test_one_text_is_no_list() -> None:
     with pytest.raises(InvalidOptionError, match="give a list"):
         Origins("https://chat.example")
+
+
+def test_a_refusal_is_logged_once_for_each_origin_with_the_cure(caplog: pytest.LogCaptureFixture) -> None:
+    """And for no more origins than one could read: whoever connects may send any."""
+    bridge = Bridge(origins=["https://chat.example"])
+    for _ in range(3):
+        assert not bridge.allows("http://localhost:8080", "localhost:8080")
+    assert bridge.allows("https://chat.example", "localhost:8080")
+    assert not bridge.allows(None, "localhost:8080")
+    assert [record.getMessage() for record in caplog.records] == [
+        "a page of 'http://localhost:8080' was refused: if it is yours, Bridge(origins=['http://localhost:8080'])"
+    ]
+    for number in range(1000):
+        bridge.allows(f"https://{number}.example", "localhost:8080")
+    assert len(caplog.records) == ORIGINS_TOLD
+    assert bridge.stats.refused == 1004
