@@ -43,5 +43,6 @@ def read_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, li
     if what in ("function", "method", "class", "exception"):
         lines[:] = GoogleDocstring(lines, Config(), app, what, name, obj, options).lines()
 
+
 # The ad server and the package each have a `Turn`; a name in a signature is looked up in both.
 suppress_warnings = ["ref.python"]
