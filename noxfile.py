@@ -61,7 +61,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def notebooks(session: nox.Session) -> None:
     """Bring notebooks and scripts together, the newer one winning, and run them anew with their outputs kept."""
-    session.install("-e", ".[notebook]", *group("notebooks"))
+    session.install("-e", ".[cli,notebook,simulate]", *group("notebooks"))
     scripts = sorted(Path("notebooks").glob("*.py"))
     books = [script.with_suffix(".ipynb") for script in scripts]
     session.run("jupytext", "--sync", *scripts)

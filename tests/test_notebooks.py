@@ -38,8 +38,8 @@ def told(notebook: NotebookNode) -> list[tuple[int, str]]:
     return texts
 
 
-def test_there_are_three() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["live-session", "pacing-rules", "preload-timing"]
+def test_all_of_them_are_found() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["live-session", "pacing-rules", "preload-timing", "your-own-logs"]
 
 
 @each
