@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from reactivex.abc import DisposableBase, ObserverBase
 
-from .source import Undo
+from .source import Leave, Undo
 
 __all__ = ["BUFFER_SIZE", "Callback", "Door", "Relay", "Report"]
 
@@ -239,22 +239,8 @@ class Relay(Generic[T]):
             observer.on_completed()
             return Undo()
         self._observers = (*self._observers, observer)
-        return _Leave(self, observer)
+        return Leave(self, observer)
 
     def leave(self, observer: ObserverBase[Any]) -> None:
         """Let an observer go."""
         self._observers = tuple(other for other in self._observers if other is not observer)
-
-
-class _Leave(DisposableBase):
-    __slots__ = ("_observer", "_relay")
-
-    def __init__(self, relay: Relay[Any], observer: ObserverBase[Any]) -> None:
-        self._relay: Relay[Any] | None = relay
-        self._observer: ObserverBase[Any] | None = observer
-
-    def dispose(self) -> None:
-        relay, observer = self._relay, self._observer
-        self._relay = self._observer = None
-        if relay is not None and observer is not None:
-            relay.leave(observer)

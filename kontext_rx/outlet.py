@@ -85,10 +85,13 @@ class Outlet:
 
     def trace(self, trace: Trace) -> None:
         """Note what the session did, for those who ask why."""
-        before = self.ledger.funnel
-        self.ledger.note(trace)
-        if self._funnels is not None and self.ledger.funnel is not before:
-            self.door.publish(self._deliver_funnel, self.ledger.funnel)
+        if self._funnels is None:  # a funnel that nobody watches is not even made
+            self.ledger.note(trace)
+        else:
+            before = self.ledger.funnel
+            self.ledger.note(trace)
+            if self.ledger.funnel is not before:
+                self.door.publish(self._deliver_funnel, self.ledger.funnel)
         if self.clock.tap is not None:
             self.clock.tap.traced(trace)
 

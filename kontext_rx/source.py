@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
-__all__ = ["Feed", "Produce", "Source", "Undo", "scan"]
+__all__ = ["Feed", "Leave", "Produce", "Source", "Undo", "scan"]
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -151,7 +151,7 @@ class Feed(Source[T], ObserverBase[T]):
 
     def _add(self, observer: ObserverBase[T], _: SchedulerBase | None) -> DisposableBase:
         self._observers = (*self._observers, observer)
-        return _Leave(self, observer)
+        return Leave(self, observer)
 
     def leave(self, observer: ObserverBase[Any]) -> None:
         """Let an observer go."""
@@ -213,11 +213,26 @@ class Undo(DisposableBase):
             undo()
 
 
-class _Leave(DisposableBase):
-    __slots__ = ("_feed", "_observer")
+class Leavable(Protocol):
+    """What observers are subscribed to."""
 
-    def __init__(self, feed: Feed[Any], observer: ObserverBase[Any]) -> None:
-        self._feed, self._observer = feed, observer
+    def leave(self, observer: ObserverBase[Any], /) -> None:
+        """Let an observer go."""
+        ...
+
+
+class Leave(DisposableBase):
+    """Lets an observer go, once."""
+
+    __slots__ = ("_leavable", "_observer")
+
+    def __init__(self, leavable: Leavable, observer: ObserverBase[Any]) -> None:
+        self._leavable: Leavable | None = leavable
+        self._observer: ObserverBase[Any] | None = observer
 
     def dispose(self) -> None:
-        self._feed.leave(self._observer)
+        """Let it go, unless it has gone."""
+        leavable, observer = self._leavable, self._observer
+        self._leavable = self._observer = None
+        if leavable is not None and observer is not None:
+            leavable.leave(observer)

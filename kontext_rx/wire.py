@@ -37,7 +37,6 @@ __all__ = [
     "init_body",
     "judge_init",
     "judge_preload",
-    "preload_body",
 ]
 
 NO_CONTENT: Final = 204
@@ -251,20 +250,6 @@ def envelope(
         )
     ).partition(_NO_MESSAGES)
     return Envelope(before + bracket, after)
-
-
-def preload_body(
-    options: Options,
-    *,
-    install_id: str,
-    messages: Iterable[Raw],
-    session_id: str | None,
-    consent: Consent | None,
-    process: Device,
-) -> bytes:
-    """The body of `POST /preload` in one go."""
-    around = envelope(options, install_id=install_id, session_id=session_id, consent=consent, process=process)
-    return around.around(messages)
 
 
 def error_body(

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import hypothesis.strategies as st
 import msgspec
 import pytest
+from bodies import preload_body
 from hypothesis import given, settings
 from watched import Watched
 
@@ -25,7 +26,7 @@ from kontext_rx.options import (
     server_url,
 )
 from kontext_rx.testing import VirtualAdServer
-from kontext_rx.wire import preload_body, process_device
+from kontext_rx.wire import process_device
 
 SDK = Sdk(name="sdk-python", platform="web", version="0.1.0")
 CHARACTER = {"id": "c-9", "name": "Ranger", "avatar_url": "https://acme.example/r.png?v=3"}

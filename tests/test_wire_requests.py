@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis.strategies as st
 import msgspec
 import pytest
+from bodies import preload_body
 from hypothesis import example, given
 
 from kontext_rx import App, Character, ClientContext, Consent, Message, Regulatory, Screen, Sdk
@@ -25,7 +26,6 @@ from kontext_rx.wire import (
     error_body,
     frame_url,
     init_body,
-    preload_body,
     preload_headers,
     process_device,
     timestamp,

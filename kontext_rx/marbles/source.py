@@ -31,7 +31,7 @@ def traces_of(source: Source) -> tuple[Trace, ...]:
     Raises `TypeError` for what is no session, no recording and no iterable of traces.
     """
     if isinstance(source, Session):
-        given: object = source._outlet.ledger.traces  # pyright: ignore[reportPrivateUsage]  # ours: one package
+        given: object = source._internals().ledger.traces  # pyright: ignore[reportPrivateUsage]  # ours: one package
     else:
         given = getattr(source, "traces", source)
     if not isinstance(given, Iterable) or isinstance(given, str | bytes):
