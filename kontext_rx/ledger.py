@@ -17,7 +17,8 @@ STORIES: Final = 60
 
 LONGEST_STORY: Final = 64
 """
-Entries of one message's story; from then on the latest of a kind replaces the one before it, and the first stays.
+Entries of one message's story; from then on the latest of a kind replaces the one before it, and the first stays. The
+steps of a preload are always kept.
 
 Source: ours, against a frame that repeats itself.
 """
@@ -146,7 +147,8 @@ class Ledger:
             story = self._stories.get(message_id or "")
             if story is None:
                 continue
-            if len(story) >= LONGEST_STORY:
+            # A preload has a handful of steps, and each of them counts.
+            if len(story) >= LONGEST_STORY and not isinstance(trace, PreloadStep):
                 alike = [number for number, other in story.items() if type(other) is type(trace)]
                 if len(alike) > 1:
                     del story[alike[-1]]

@@ -528,6 +528,12 @@ def test_a_question_with_a_hundred_replies(play: Callable[..., Play]) -> None:
     assert played.verdicts("u1", "chat100", "chat200") == ["trimmed", "trimmed", "unlinked"]
 
 
+def test_a_burst_of_replies_does_not_push_out_what_became_of_the_question(play: Callable[..., Play]) -> None:
+    """Seventy replies before the answer fill its story."""
+    played = play("u1 chat:70 a1 1s", pacing=hold("u1"))
+    assert played.verdicts("u1", "a1") == ["paced_out", "paced_out"]
+
+
 def test_an_ad_that_lives_is_known_when_its_story_is_not(play: Callable[..., Play]) -> None:
     """However long ago it was said."""
     played = play("u1 1s a1 render:a1 view:a1 u2 1s a2 render:a2 u3 1s a3 chat:100")
