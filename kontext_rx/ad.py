@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
-from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.abc import DisposableBase, SchedulerBase
 from reactivex.disposable import Disposable, SerialDisposable
 
 from . import frame as protocol
 from . import wire
-from .door import Relay
+from .door import Callback, Relay
 from .errors import AdAlreadyMountedError, AdDestroyedError, InvalidOptionError
 from .event import AdEvent
 from .frame import Frame, FrameState
 from .message import Message
 from .outlet import Outlet
-from .stream import Stream
+from .stream import Listen, Stream
 from .trace import Mounted, Unmounted
 from .typing import FrameMessage, Host
 from .wire import Bid
@@ -142,23 +142,23 @@ class Ad:
     def state(self) -> Stream[AdState]:
         """What the ad looks like, from the present on; it completes on `destroy`."""
 
-        def subscribe(observer: ObserverBase[AdState], _: SchedulerBase | None) -> DisposableBase:
+        def listen(callback: Callback[AdState], _: SchedulerBase) -> Relay[AdState]:
             self._states = self._states or self._relay("ad.state")
             with self._outlet.door:
-                self._outlet.door.call(observer.on_next, self._look(), where="ad.state")
-                return self._states.add(observer)
+                callback.on_next(self._look())
+                return self._states.add(callback)
 
-        return self._stream(subscribe, "ad.state")
+        return self._stream(listen, "ad.state")
 
     @property
     def events(self) -> Stream[AdEvent]:
         """What happens to this ad from now on: rendered, viewed, clicked, resized, failed."""
 
-        def subscribe(observer: ObserverBase[AdEvent], _: SchedulerBase | None) -> DisposableBase:
+        def listen(callback: Callback[AdEvent], _: SchedulerBase) -> Relay[AdEvent]:
             self._events = self._events or self._relay("ad.events")
-            return self._events.add(observer)
+            return self._events.add(callback)
 
-        return self._stream(subscribe, "ad.events")
+        return self._stream(listen, "ad.events")
 
     # --- doing ---
 
@@ -280,7 +280,7 @@ class Ad:
                 self._call(host.style, container, iframe)
             case protocol.OpenModal(modal=modal, url=url, timeout_s=timeout_s):
                 self._call(host.open_modal, url)
-                self._modal_timer.disposable = self._outlet.clock.schedule_relative(
+                self._modal_timer.disposable = self._outlet.door.schedule_relative(
                     timeout_s, lambda _, __=None: self._take(protocol.ModalTimedOut(modal))
                 )
             case protocol.RevealModal():
@@ -306,7 +306,7 @@ class Ad:
         self._outlet.door.call(function, *args, where="host")
 
     def _tell_tap(self, what: str, *given: FrameMessage) -> None:
-        tap = self._outlet.clock.tap
+        tap = self._outlet.door.tap
         if tap is None:
             return
         if given:
@@ -334,9 +334,9 @@ class Ad:
                 relay.complete()
 
     def _relay(self, name: str) -> Relay[Any]:
-        relay: Relay[Any] = Relay(self._outlet.door, name)
+        relay: Relay[Any] = Relay(name)
         relay.is_completed = self.is_destroyed
         return relay
 
-    def _stream(self, subscribe: Callable[..., DisposableBase], name: str) -> Stream[Any]:
-        return Stream(subscribe, door=self._outlet.door, scheduler=self._outlet.clock.scheduler, name=name)
+    def _stream(self, listen: Listen[Any], name: str) -> Stream[Any]:
+        return Stream(listen, door=self._outlet.door, scheduler=self._outlet.door.scheduler, name=name)

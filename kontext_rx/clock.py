@@ -12,7 +12,7 @@ from reactivex.scheduler.eventloop import AsyncIOScheduler
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from reactivex.typing import AbsoluteTime, RelativeTime
 
-from .door import Door
+from .door import Door, Reports
 from .typing import Tap
 
 __all__ = ["Clock", "LoopScheduler", "loop_scheduler"]
@@ -39,37 +39,38 @@ def loop_scheduler(loop: asyncio.AbstractEventLoop) -> LoopScheduler:
     return _of_loops.get(loop) or _of_loops.setdefault(loop, LoopScheduler(loop))
 
 
-class Clock(PeriodicScheduler):
+class Clock(Door, PeriodicScheduler):
     """
-    The session's scheduler, seen through its door.
+    A session's door, and its scheduler: while the door is open, time stands still.
 
     What enters a session (a call of the app's, a timer, an answer, a frame's message) opens the door, and until it
-    closes time stands still: a turn's events and steps carry the same `at`, whatever the loop does meanwhile, and a
+    closes there is one instant: a turn's events and steps carry the same `at`, whatever the loop does meanwhile, and a
     recording that knows when each thing entered knows every time there is. Timers that ring open the door themselves.
 
     On an asyncio loop it goes by the loop's own clock from the session's start on: a step of the wall clock shows in
     no time and no duration, and what a machine sleeps through is not counted where the loop's clock does not.
     """
 
-    __slots__ = ("_door", "_loop", "_offset", "scheduler", "tap")
+    __slots__ = ("_instant", "_loop", "_offset", "scheduler", "tap")
 
-    def __init__(self, scheduler: SchedulerBase, door: Door) -> None:
-        super().__init__()
-        self.scheduler, self._door = scheduler, door
+    def __init__(self, scheduler: SchedulerBase, house: Reports) -> None:
+        super().__init__(house)
+        self.scheduler = scheduler
         self._loop = scheduler.loop if isinstance(scheduler, LoopScheduler) else None
         self._offset = 0.0 if self._loop is None else time.time() - self._loop.time()
+        self._instant = 0.0
         self.tap: Tap | None = None
         """Told of everything that enters and of everything that follows."""
+
+    def __enter__(self) -> None:
+        if not self._depth:
+            self._instant = self._read()
+        self._depth += 1
 
     @property
     def at(self) -> float:
         """Now, in epoch seconds."""
-        if self._door.instant is not None:
-            return self._door.instant
-        at = self._read()
-        if self._door.is_open:
-            self._door.instant = at
-        return at
+        return self._instant if self._depth else self._read()
 
     def _read(self) -> float:
         if self._loop is not None:
@@ -110,7 +111,7 @@ class Clock(PeriodicScheduler):
 
     def rung(self, timer: _Timer) -> None:
         """Let *timer* do what it is there for."""
-        with self._door:
+        with self:
             if self.tap is not None:
                 self.tap.rang(self.at, timer.due)
             if timer.action is not None:

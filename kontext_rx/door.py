@@ -10,9 +10,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from reactivex.abc import DisposableBase, ObserverBase
 
-from .source import Leave, Undo
-
-__all__ = ["BUFFER_SIZE", "Callback", "Door", "Relay", "Report"]
+__all__ = ["BUFFER_SIZE", "Callback", "Door", "Relay", "Reports"]
 
 T = TypeVar("T")
 
@@ -20,11 +18,11 @@ BUFFER_SIZE: Final = 1024
 """Values kept for a reader or an async callback that does not keep up. Source: ours."""
 
 
-class Report(Protocol):
-    """Told of every exception that a subscriber raised, and on which stream."""
+class Reports(Protocol):
+    """Takes what the app's code raised."""
 
-    def __call__(self, error: BaseException, where: str, /) -> None:
-        """Report it; must not raise."""
+    def report(self, error: BaseException, where: str, /) -> None:
+        """Tell of *error*, and on which stream it was raised; must not raise."""
         ...
 
 
@@ -36,14 +34,12 @@ class Door:
     calls back into the session from an event sees its consequences after that event.
     """
 
-    __slots__ = ("_depth", "_queue", "_tasks", "instant", "report")
+    __slots__ = ("_depth", "_house", "_queue", "_tasks")
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
-        self._queue: deque[tuple[Callable[[Any], None], Any]] = deque()
+    def __init__(self, house: Reports) -> None:
+        self._house = house
+        self._queue: list[tuple[Callable[[Any], None], Any]] = []
         self._depth = 0
-        self.instant: float | None = None
-        """The time of what is under way, once it was asked for; see `Clock`."""
         self._tasks: set[asyncio.Task[None]] | None = None
 
     def publish(self, deliver: Callable[[T], None], value: T) -> None:
@@ -52,6 +48,10 @@ class Door:
         if not self._depth:
             with self:
                 pass
+
+    def report(self, error: BaseException, where: str) -> None:
+        """Tell of what the app's code raised; *where* is the stream or the callback."""
+        self._house.report(error, where)
 
     @property
     def is_open(self) -> bool:
@@ -62,18 +62,22 @@ class Door:
         self._depth += 1
 
     def __exit__(self, *exc_info: object) -> None:
+        if self._depth > 1 or not self._queue:
+            self._depth -= 1
+            return
         try:
-            if self._depth == 1:
-                self._deliver_all()
+            self._deliver_all()
         finally:
             self._depth -= 1
-            if not self._depth:
-                self.instant = None
 
     def _deliver_all(self) -> None:
-        while self._queue:
-            deliver, value = self._queue.popleft()
-            deliver(value)
+        queue, done = self._queue, 0
+        try:
+            for deliver, value in queue:  # what is told meanwhile comes last
+                done += 1
+                deliver(value)
+        finally:
+            del queue[:done]
 
     def call(self, function: Callable[..., object], *args: object, where: str) -> object:
         """Call into the app's code; what it raises is reported, not passed on."""
@@ -121,14 +125,15 @@ class Door:
             task.cancel()
 
 
-class Callback(ObserverBase[T]):
+class Callback(ObserverBase[T], DisposableBase):
     """
     One subscriber's functions as an observer: guarded, and run in order if they are async.
 
-    An error that no function takes is reported.
+    It is its subscription too: after an end, an error or `dispose` nothing more is passed on. An error that no function
+    takes is reported.
     """
 
-    __slots__ = ("_door", "_function", "_on_completed", "_on_error", "_pending", "_running", "_where")
+    __slots__ = ("_door", "_function", "_on_completed", "_on_error", "_pending", "_resource", "_running", "_where")
 
     def __init__(
         self,
@@ -139,28 +144,71 @@ class Callback(ObserverBase[T]):
         on_error: Callable[[Exception], object] | None = None,
         on_completed: Callable[[], object] | None = None,
     ) -> None:
-        self._door, self._function, self._where = door, function, where
+        self._door, self._where = door, where
+        self._function: Callable[[T], object] | None = function
         self._on_error, self._on_completed = on_error, on_completed
+        self._resource: Relay[T] | DisposableBase | None = None
         self._pending: deque[Awaitable[object]] | None = None
         self._running = False
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more is passed on."""
+        return self._function is None
+
+    def hold(self, resource: Relay[T] | DisposableBase) -> None:
+        """What to leave at the end: the relay that it listens to, or a disposable. At once when it has ended."""
+        if self._function is None:
+            _let_go(resource, self)
+        else:
+            self._resource = resource
+
     def on_next(self, value: T) -> None:
         """Pass a value on; an async function gets the next one when it has finished with this one."""
-        self._run(self._function, value)
+        function = self._function
+        if function is None:
+            return
+        try:
+            result = function(value)
+        except (Exception, asyncio.CancelledError) as error:  # a cancelled future's result, and no cancelling of ours
+            self._door.report(error, self._where)
+            return
+        if result is not None and inspect.isawaitable(result):
+            self._later(result)
 
     def on_error(self, error: Exception) -> None:
-        """Pass the error on."""
-        if self._on_error is None:
+        """Pass the error on, and end."""
+        if self._function is None:
+            return
+        function = self._on_error
+        self._end()
+        if function is None:
             self._door.report(error, self._where)
         else:
-            self._run(self._on_error, error)
+            self._last(function, error)
 
     def on_completed(self) -> None:
-        """Pass the end on."""
-        if self._on_completed is not None:
-            self._run(self._on_completed)
+        """Pass the end on, and end."""
+        if self._function is None:
+            return
+        function = self._on_completed
+        self._end()
+        if function is not None:
+            self._last(function)
 
-    def _run(self, function: Callable[..., object], *args: object) -> None:
+    def dispose(self) -> None:
+        """Pass nothing more on, and leave."""
+        if self._function is not None or self._resource is not None:
+            self._end()
+
+    def _end(self) -> None:
+        # What it called may hold a conversation: nothing of it is kept by whoever keeps the disposable.
+        self._function = self._on_error = self._on_completed = None
+        resource, self._resource = self._resource, None
+        if resource is not None:
+            _let_go(resource, self)
+
+    def _last(self, function: Callable[..., object], *args: object) -> None:
         """Call a function, after the calls that still wait if it is async."""
         result = self._door.call(function, *args, where=self._where)
         if result is not None and inspect.isawaitable(result):
@@ -209,38 +257,45 @@ def _discard(call: Awaitable[object]) -> None:
 
 
 class Relay(Generic[T]):
-    """The observers of one stream; each is called in its own `try` and none can detach another."""
+    """The callbacks of one stream; none can detach another."""
 
-    __slots__ = ("_door", "_observers", "is_completed", "name")
+    __slots__ = ("_callbacks", "is_completed", "name")
 
-    def __init__(self, door: Door, name: str) -> None:
-        self._door, self.name = door, name
-        self._observers: tuple[ObserverBase[T], ...] = ()
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._callbacks: tuple[Callback[T], ...] = ()
         self.is_completed = False
 
     def __bool__(self) -> bool:
-        return bool(self._observers)
+        return bool(self._callbacks)
 
     def send(self, value: T) -> None:
         """Give *value* to everyone who is subscribed."""
-        for observer in self._observers:
-            self._door.call(observer.on_next, value, where=self.name)
+        for callback in self._callbacks:
+            callback.on_next(value)
 
     def complete(self) -> None:
         """End the stream for everyone, and for those who come later."""
         self.is_completed = True
-        observers, self._observers = self._observers, ()
-        for observer in observers:
-            self._door.call(observer.on_completed, where=self.name)
+        callbacks, self._callbacks = self._callbacks, ()
+        for callback in callbacks:
+            callback.on_completed()
 
-    def add(self, observer: ObserverBase[T]) -> DisposableBase:
-        """Subscribe *observer*; a completed stream completes it at once."""
+    def add(self, callback: Callback[T]) -> Relay[T]:
+        """Subscribe *callback*; a completed stream completes it at once. Gives what it is to leave, `self`."""
         if self.is_completed:
-            observer.on_completed()
-            return Undo()
-        self._observers = (*self._observers, observer)
-        return Leave(self, observer)
+            callback.on_completed()
+        else:
+            self._callbacks = (*self._callbacks, callback)
+        return self
 
-    def leave(self, observer: ObserverBase[Any]) -> None:
-        """Let an observer go."""
-        self._observers = tuple(other for other in self._observers if other is not observer)
+    def leave(self, callback: Callback[T]) -> None:
+        """Let a callback go."""
+        self._callbacks = tuple(other for other in self._callbacks if other is not callback)
+
+
+def _let_go(resource: Relay[Any] | DisposableBase, callback: Callback[Any]) -> None:
+    if isinstance(resource, Relay):
+        resource.leave(callback)
+    else:
+        resource.dispose()

@@ -13,7 +13,7 @@ from .source import Source
 from .typing import HttpRequest, HttpResponse, Transport
 from .wire import retry_after_s
 
-__all__ = ["RETRIES", "Arrival", "Lost", "Post", "Retry", "exchange"]
+__all__ = ["RETRIES", "Arrival", "Exchange", "Lost", "Post", "Retry", "exchange"]
 
 RETRIES: Final = 3
 """Attempts after the first. Source: the official SDKs."""
@@ -60,6 +60,128 @@ class Post(Protocol):
         ...
 
 
+class Exchange(ObserverBase[HttpResponse], DisposableBase):
+    """
+    One request and its answer: attempts, and the pauses between them, one at a time.
+
+    Each attempt has *timeout_s* seconds; the first of an answer, an error, an end and the timeout counts. A network
+    failure, a timeout and a 429 are tried again after 1, 2 and 4 seconds, a 429 with `Retry-After` not before that; any
+    other status is an answer. Disposing interrupts an attempt or a pause at once. With a server that never answers, the
+    default timeout of 16 s makes this 4 * 16 + 7 = 71 s.
+
+    It is the observer of what the transport gives, and its own subscription: a turn has one of it, and nothing else.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_is_out",
+        "_post",
+        "_request",
+        "_retries",
+        "_scheduler",
+        "_send",
+        "_sending",
+        "_ticket",
+        "_timeout_s",
+        "_timer",
+    )
+
+    def __init__(
+        self,
+        send: Transport,
+        request: HttpRequest,
+        *,
+        timeout_s: float,
+        scheduler: SchedulerBase,
+        retries: int = RETRIES,
+        post: Post | None = None,
+    ) -> None:
+        self._send, self._request, self._retries, self._post = send, request, retries, post
+        self._timeout_s, self._scheduler = timeout_s, scheduler
+        self._attempt = 0
+        self._ticket = -1
+        self._is_out = False
+        self._timer: DisposableBase | None = None  # the timeout of an attempt, or the pause before the next
+        self._sending: DisposableBase | None = None
+
+    def ended(self, result: HttpResponse | Lost) -> None:
+        """Take the answer, or `Lost`. Called once, and last."""
+        raise NotImplementedError
+
+    def retrying(self, retry: Retry) -> None:
+        """An attempt has failed, and another follows."""
+
+    def start(self, *_: object) -> None:
+        """Make an attempt."""
+        self._attempt += 1
+        self._is_out = True
+        if self._post is not None:
+            self._ticket = self._post.posted()
+        self._timer = self._scheduler.schedule_relative(self._timeout_s, self._too_late)
+        attempt = self._attempt
+        try:
+            sending = self._send(self._request).subscribe(self, scheduler=self._scheduler)
+        except Exception as error:  # a transport of the app's own, which should have made it an error of the stream
+            self.on_error(error)
+            return
+        if self._is_out and self._attempt == attempt:
+            self._sending = sending
+        else:  # it was answered, or let go, before it was sent
+            sending.dispose()
+
+    def on_next(self, value: HttpResponse) -> None:
+        """The transport gives an answer."""
+        self._arrived(value)
+
+    def on_error(self, error: Exception) -> None:
+        """The transport has failed."""
+        self._arrived(error)
+
+    def on_completed(self) -> None:
+        """The transport has ended: without an answer, unless there was one."""
+        self._arrived(None)
+
+    def dispose(self) -> None:
+        """Let go of the attempt, or of the pause."""
+        self._is_out = False
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.dispose()
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.dispose()
+
+    def _arrived(self, answer: Arrival) -> None:
+        if not self._is_out:
+            return
+        if self._post is None:
+            self._take(answer)
+        else:
+            self._post.let_in(self._ticket, answer, self._take)
+
+    def _take(self, answer: Arrival) -> None:
+        match answer:
+            case HttpResponse():
+                self._end(answer)
+            case Exception():
+                self._end(Lost(_text(answer), answer, again=isinstance(answer, OSError)))
+            case None:
+                self._end(Lost("the transport gave no answer", again=False))
+
+    def _too_late(self, *_: object) -> None:
+        if self._is_out:
+            self._end(Lost(f"no answer within {self._timeout_s:g} s"))
+
+    def _end(self, result: HttpResponse | Lost) -> None:
+        Exchange.dispose(self)
+        delay_s = pause_s(result, self._attempt, self._retries, self._scheduler)
+        if delay_s is None:
+            self.ended(_final(result))
+        else:
+            self._timer = self._scheduler.schedule_relative(delay_s, self.start)
+            self.retrying(Retry(self._attempt + 1, delay_s, _why(result)))
+
+
 def exchange(
     send: Transport,
     request: HttpRequest,
@@ -71,11 +193,7 @@ def exchange(
     post: Post | None = None,
 ) -> Observable[HttpResponse | Lost]:
     """
-    The answer to *request*, or `Lost`; then it completes. It never errors.
-
-    Each attempt has *timeout_s* seconds. A network failure, a timeout and a 429 are tried again after 1, 2 and 4
-    seconds, a 429 with `Retry-After` not before that; any other status is an answer. Disposing interrupts an attempt
-    or a pause at once. With a server that never answers, the default timeout of 16 s makes this 4 * 16 + 7 = 71 s.
+    An `Exchange` as an observable: the answer to *request*, or `Lost`; then it completes. It never errors.
 
         request:  --x          (fails)
                        --429   (a pause of 1 s later)
@@ -84,142 +202,37 @@ def exchange(
     """
 
     def subscribe(observer: ObserverBase[HttpResponse | Lost], _: SchedulerBase | None = None) -> DisposableBase:
-        attempts = _Attempts(send, request, timeout_s, scheduler, retries, on_retry, post, observer)
-        attempts.next()
-        return attempts
+        observed = _Observed(observer, on_retry, send, request, timeout_s, scheduler, retries, post)
+        observed.start()
+        return observed
 
     return Source(subscribe)
 
 
-class _Attempts(DisposableBase):
-    """One subscription: attempts and the pauses between them, one at a time."""
-
-    __slots__ = (
-        "_number",
-        "_observer",
-        "_on_retry",
-        "_request",
-        "_retries",
-        "_send",
-        "_under_way",
-        "post",
-        "scheduler",
-        "timeout_s",
-    )
+class _Observed(Exchange):
+    __slots__ = ("_observer", "_on_retry")
 
     def __init__(
         self,
+        observer: ObserverBase[HttpResponse | Lost],
+        on_retry: Callable[[Retry], None] | None,
         send: Transport,
         request: HttpRequest,
         timeout_s: float,
         scheduler: SchedulerBase,
         retries: int,
-        on_retry: Callable[[Retry], None] | None,
         post: Post | None,
-        observer: ObserverBase[HttpResponse | Lost],
     ) -> None:
-        self._send, self._request, self._retries, self._on_retry = send, request, retries, on_retry
-        self.timeout_s, self.scheduler, self.post = timeout_s, scheduler, post
-        self._observer: ObserverBase[HttpResponse | Lost] | None = observer
-        self._number = 0
-        self._under_way: DisposableBase | None = None  # an attempt, or the pause before the next
-
-    def next(self, *_: object) -> None:
-        """Make an attempt."""
-        self._number += 1
-        attempt = self._under_way = _Attempt(self)
-        attempt.start(self._send, self._request)
+        super().__init__(send, request, timeout_s=timeout_s, scheduler=scheduler, retries=retries, post=post)
+        self._observer, self._on_retry = observer, on_retry
 
     def ended(self, result: HttpResponse | Lost) -> None:
-        """Pause for another attempt, or give *result*."""
-        observer = self._observer
-        if observer is None:
-            return
-        delay_s = pause_s(result, self._number, self._retries, self.scheduler)
-        if delay_s is None:
-            self.dispose()
-            observer.on_next(_final(result))
-            observer.on_completed()
-            return
-        self._under_way = self.scheduler.schedule_relative(delay_s, self.next)
+        self._observer.on_next(result)
+        self._observer.on_completed()
+
+    def retrying(self, retry: Retry) -> None:
         if self._on_retry is not None:
-            self._on_retry(Retry(self._number + 1, delay_s, _why(result)))
-
-    def dispose(self) -> None:
-        self._observer = None
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            under_way.dispose()
-
-
-class _Attempt(ObserverBase[HttpResponse], DisposableBase):
-    """A request under way, and its timeout; the first of an answer, an error, an end and the timeout counts."""
-
-    __slots__ = ("_attempts", "_number", "_sending", "_timer")
-
-    def __init__(self, attempts: _Attempts) -> None:
-        self._attempts: _Attempts | None = attempts
-        self._number = -1 if attempts.post is None else attempts.post.posted()
-        self._sending: DisposableBase | None = None
-        self._timer = attempts.scheduler.schedule_relative(attempts.timeout_s, self._too_late)
-
-    def start(self, send: Transport, request: HttpRequest) -> None:
-        """Send it."""
-        attempts = self._attempts
-        if attempts is None:
-            return
-        try:
-            sending = send(request).subscribe(self, scheduler=attempts.scheduler)
-        except Exception as error:  # a transport of the app's own, which should have made it an error of the stream
-            self.on_error(error)
-            return
-        if self._attempts is None:  # it was answered, or let go, before it was sent
-            sending.dispose()
-        else:
-            self._sending = sending
-
-    def on_next(self, value: HttpResponse) -> None:
-        self._arrived(value)
-
-    def on_error(self, error: Exception) -> None:
-        self._arrived(error)
-
-    def on_completed(self) -> None:
-        self._arrived(None)
-
-    def dispose(self) -> None:
-        self._attempts = None
-        self._timer.dispose()
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            sending.dispose()
-
-    def _arrived(self, answer: Arrival) -> None:
-        if self._attempts is None:
-            return
-        if self._attempts.post is None:
-            self._judge(answer)
-        else:
-            self._attempts.post.let_in(self._number, answer, self._judge)
-
-    def _judge(self, answer: Arrival) -> None:
-        match answer:
-            case HttpResponse():
-                self._end(answer)
-            case Exception():
-                self._end(Lost(_text(answer), answer, again=isinstance(answer, OSError)))
-            case None:
-                self._end(Lost("the transport gave no answer", again=False))
-
-    def _too_late(self, *_: object) -> None:
-        if self._attempts is not None:
-            self._end(Lost(f"no answer within {self._attempts.timeout_s:g} s"))
-
-    def _end(self, result: HttpResponse | Lost) -> None:
-        attempts = self._attempts
-        if attempts is not None:
-            self.dispose()
-            attempts.ended(result)
+            self._on_retry(retry)
 
 
 def pause_s(result: HttpResponse | Lost, number: int, retries: int, scheduler: SchedulerBase) -> float | None:

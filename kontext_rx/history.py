@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Generic, Literal, TypeVar
+from typing import Final, Literal
 
 from .message import Message
 
@@ -15,24 +15,23 @@ HISTORY_LIMIT: Final = 30
 KNOWN_LIMIT: Final = 10_000
 """Ids that are remembered, those of dropped messages included. Source: ours."""
 
-E = TypeVar("E")
 
-
-class History(Generic[E]):
+class History:
     """
     What was said, oldest first, each message with its encoded form.
 
     An id is accepted once: apps feed their history again on every render, and that must cost nothing.
     """
 
-    __slots__ = ("_encode", "_encoded", "_kept", "_known", "_users")
+    __slots__ = ("_encode", "_encoded", "_kept", "_known", "users")
 
-    def __init__(self, encode: Callable[[Message], E]) -> None:
+    def __init__(self, encode: Callable[[Message], bytes]) -> None:
         self._encode = encode
         self._kept: dict[str, Message] = {}
-        self._encoded: dict[str, E] = {}
         self._known: dict[str, int] = {}
-        self._users = 0
+        self._encoded: list[bytes] = []
+        self.users = 0
+        """How many user messages were accepted so far, dropped ones included."""
 
     def repeats(self, message: Message) -> Literal["same", "changed"] | None:
         """Whether this id was accepted before, with the same role and text or with others; None for a new id."""
@@ -43,16 +42,17 @@ class History(Generic[E]):
 
     def add(self, message: Message) -> str | None:
         """Append a new message; gives the id of the one that this pushed out, if any."""
-        self._known[message.id] = _fingerprint(message)
-        if len(self._known) > KNOWN_LIMIT:
-            del self._known[next(iter(self._known))]
-        self._kept[message.id] = message
-        self._encoded[message.id] = self._encode(message)
-        self._users += message.role == "user"
-        if len(self._kept) <= HISTORY_LIMIT:
+        known, kept, encoded = self._known, self._kept, self._encoded
+        encoded.append(self._encode(message))
+        known[message.id] = _fingerprint(message)
+        if len(known) > KNOWN_LIMIT:
+            del known[next(iter(known))]
+        kept[message.id] = message
+        self.users += message.role == "user"
+        if len(kept) <= HISTORY_LIMIT:
             return None
-        oldest = next(iter(self._kept))
-        del self._kept[oldest], self._encoded[oldest]
+        oldest = next(iter(kept))
+        del kept[oldest], encoded[0]
         return oldest
 
     def clear(self) -> None:
@@ -66,14 +66,9 @@ class History(Generic[E]):
         return tuple(self._kept.values())
 
     @property
-    def encoded(self) -> list[E]:
+    def encoded(self) -> list[bytes]:
         """The same messages as they go on the wire."""
-        return list(self._encoded.values())
-
-    @property
-    def users(self) -> int:
-        """How many user messages were accepted so far, dropped ones included."""
-        return self._users
+        return self._encoded.copy()
 
     def __contains__(self, message_id: str) -> bool:
         return message_id in self._kept

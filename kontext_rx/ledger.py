@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -22,6 +24,9 @@ steps of a preload are always kept.
 
 Source: ours, against a frame that repeats itself.
 """
+
+LONGEST_TURN: Final = 512
+"""Things that are noted of one turn before its stories are looked at. Source: ours."""
 
 TOLD: Final = (Filled, NoFill, AdError, RenderStarted, Viewed, Clicked, VideoCompleted, RewardGranted)
 """The events that belong in a story; heights come by the hundred."""
@@ -53,74 +58,68 @@ class Funnel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Ledger:
-    """The stories of the last messages, each of them what happened to it, and the session's funnel."""
+    """
+    What happened in the last turns, and the session's funnel.
 
-    __slots__ = ("_counts", "_funnel", "_most", "_noted", "_reached", "_replies", "_stories")
+    Noting is an append. The stories of messages, and all but the counts of turns that are over, are made when somebody
+    asks.
+    """
+
+    __slots__ = (
+        "_counted",
+        "_counts",
+        "_funnel",
+        "_kept",
+        "_most",
+        "_reached",
+        "_sizes",
+        "_stories",
+        "_turn",
+        "_turns",
+    )
 
     def __init__(self, stories: int | None = STORIES) -> None:
-        self._stories: dict[str, _Story] = {}
         self._most = stories
-        self._noted = 0
-        self._reached: dict[str, _Reached] = {}
-        self._replies: dict[str, int] = {}  # of a question, those whose stories are kept
+        self._turn: list[Trace] = []
+        """Since the last question."""
+        self._turns: list[tuple[Trace, ...]] = []
+        """Before it, from question to question; a tuple of them is nothing to the garbage collector."""
+        self._sizes: list[int] = []  # of those turns, how many messages they have
+        self._kept = 0  # messages in them
+        self._stories: dict[str, _Story] | None = None
+        self._counted = 0  # of this turn's
         self._counts: dict[str, float] = {}
+        self._reached: dict[str, _Reached] = {}
         self._funnel: Funnel | None = Funnel()
+
+    def note(self, trace: Trace) -> None:
+        """Remember one thing that happened."""
+        self._stories = None
+        if isinstance(trace, Added) and trace.role == "user" and self._turn:
+            self._close()
+        self._turn.append(trace)
+        if len(self._turn) > LONGEST_TURN:
+            self._thin()
 
     @property
     def funnel(self) -> Funnel:
         """How far the turns came; the same object until that changes."""
+        self._count_up()
         if self._funnel is None:
             self._funnel = msgspec.convert(self._counts, Funnel)
         return self._funnel
 
-    def note(self, trace: Trace) -> None:
-        """Remember one thing that happened, in the stories that it belongs to."""
-        self._noted += 1
-        match trace:
-            case PreloadStep(user_message_id=user):
-                self._tell(trace, user)
-                if trace.name == "sent" and not trace.track_only:
-                    self._count("sent")
-                elif trace.outcome == "filled":
-                    self._count("filled")
-            case Added():
-                self._open(trace)
-            case Linked(message_id=message_id, user_message_id=user, bids=bids):
-                self._tell(trace, message_id, user)
-                self._reached[message_id] = _Reached(tuple(bids))
-                self._count("linked")
-            case Retold(message_id=message_id, event=event):
-                self._tell(trace, message_id, event.user_message_id)
-            case Settled(message_id=message_id, outcome=outcome):
-                self._tell(trace, message_id, outcome.user_message_id)
-            case Dropped(message_id=message_id, codes=codes):
-                self._tell(trace, message_id)
-                self._drop(message_id, codes)
-            case Mounted(message_id=message_id):
-                self._tell(trace, message_id)
-                self._reach(message_id, "mounted")
-            case Unmounted(message_id=message_id):
-                self._tell(trace, message_id)
-            case Ended():
-                self._tell(trace, *self._stories)
-            case AdEvent(message_id=message_id, user_message_id=user):
-                if isinstance(trace, TOLD):
-                    self._tell(trace, message_id, user)
-                if (stage := _STAGES.get(type(trace))) is not None:
-                    self._reach(message_id or "", stage)
-                if isinstance(trace, Viewed) and trace.revenue:
-                    self._count("revenue", trace.revenue)
-
     def story(self, *message_ids: str) -> Sequence[Trace]:
         """What happened to these messages, oldest first; empty when they are not known, or not any more."""
+        if self._stories is None:
+            self._stories = _stories_of((*chain.from_iterable(self._turns), *self._turn), self._most)
         stories = [story for one in message_ids if (story := self._stories.get(one)) is not None]
-        if len(stories) == 1:
-            return list(stories[0].values())
         told = {number: trace for story in stories for number, trace in story.items()}
         return [told[number] for number in sorted(told)]
 
     def stage(self, message_id: str) -> Literal["linked", "mounted", "viewed"] | None:
         """How far a reply's ad has come, if there is something to show; also where the story is not kept any more."""
+        self._count_up()
         reached = self._reached.get(message_id)
         if reached is None:
             return None
@@ -129,38 +128,56 @@ class Ledger:
     @property
     def traces(self) -> Sequence[Trace]:
         """All that is remembered, oldest first."""
-        return self.story(*self._stories)
+        self.story()
+        return self.story(*(self._stories or ()))
 
-    def _open(self, added: Added) -> None:
-        """A message's story begins, and goes on that of the question before it."""
-        self._stories[added.message_id] = {}
-        self._tell(added, added.message_id, added.after)
-        if added.role == "user":
-            self._count("turns")
-        elif added.after is not None:
-            self._replies[added.after] = self._replies.get(added.after, 0) + 1
-        if self._most is not None and len(self._stories) > self._most:
-            self._forget()
+    def _close(self) -> None:
+        """A turn is over; the oldest go when there are enough messages without them."""
+        self._count_up()
+        size = sum([isinstance(trace, Added) for trace in self._turn])
+        self._turns.append(tuple(self._turn))
+        self._sizes.append(size)
+        self._kept += size
+        self._turn.clear()
+        self._counted = 0
+        while self._most is not None and self._kept - self._sizes[0] >= self._most:
+            self._kept -= self._sizes.pop(0)
+            del self._turns[0]
 
-    def _tell(self, trace: Trace, *message_ids: str | None) -> None:
-        for message_id in message_ids:
-            story = self._stories.get(message_id or "")
-            if story is None:
-                continue
-            # A preload has a handful of steps, and each of them counts.
-            if len(story) >= LONGEST_STORY and not isinstance(trace, PreloadStep):
-                alike = [number for number, other in story.items() if type(other) is type(trace)]
-                if len(alike) > 1:
-                    del story[alike[-1]]
-            story[self._noted] = trace
+    def _thin(self) -> None:
+        """A turn that goes on and on keeps what its stories keep."""
+        self._count_up()
+        kept = _stories_of(self._turn, None, are_known=True)
+        numbers = {number for story in kept.values() for number in story}
+        self._turn = [trace for number, trace in enumerate(self._turn) if number in numbers or isinstance(trace, Ended)]
+        self._counted = len(self._turn)
 
-    def _forget(self) -> None:
-        """Let go of the oldest message, but not of a question whose replies are kept: their story begins with it."""
-        oldest = next(message_id for message_id in self._stories if not self._replies.get(message_id))
-        added = next(iter(self._stories.pop(oldest).values()))
-        self._replies.pop(oldest, None)
-        if isinstance(added, Added) and added.role == "assistant" and added.after in self._replies:
-            self._replies[added.after] -= 1
+    def _count_up(self) -> None:
+        """Count what has happened since this was called last."""
+        for trace in self._turn[self._counted :] if self._counted else self._turn:
+            match trace:
+                case PreloadStep():
+                    if trace.name == "sent" and not trace.track_only:
+                        self._count("sent")
+                    elif trace.outcome == "filled":
+                        self._count("filled")
+                case Added():
+                    if trace.role == "user":
+                        self._count("turns")
+                case Linked():
+                    self._reached[trace.message_id] = _Reached(tuple(trace.bids))
+                    self._count("linked")
+                case Mounted():
+                    self._reach(trace.message_id, "mounted")
+                case Dropped():
+                    self._drop(trace.message_id, trace.codes)
+                case RenderStarted() | Viewed() | Clicked():
+                    self._reach(trace.message_id or "", _STAGES[type(trace)])
+                    if isinstance(trace, Viewed) and trace.revenue:
+                        self._count("revenue", trace.revenue)
+                case _:
+                    pass
+        self._counted = len(self._turn)
 
     def _reach(self, message_id: str, stage: str) -> None:
         """A reply's ad has come to *stage*: it counts the first time."""
@@ -193,3 +210,66 @@ class _Reached(msgspec.Struct, gc=False):
 
 
 _STAGES: Final[dict[type, str]] = {RenderStarted: "rendered", Viewed: "viewed", Clicked: "clicked"}
+
+
+# --- stories ------------------------------------------------------------------------------------------------------
+
+
+def _stories_of(traces: Iterable[Trace], most: int | None, *, are_known: bool = False) -> dict[str, _Story]:
+    """
+    What happened to each message, in the order in which they were added; to the last *most* of them.
+
+    *are_known* takes each message that is spoken of for one that was added.
+    """
+    stories: dict[str, _Story] = defaultdict(dict) if are_known else {}
+    replies: dict[str, int] = {}  # of a question, those whose stories are kept
+    for number, trace in enumerate(traces):
+        if isinstance(trace, Added):
+            stories.setdefault(trace.message_id, {})
+            if trace.role == "assistant" and trace.after is not None:
+                replies[trace.after] = replies.get(trace.after, 0) + 1
+        for message_id in stories if isinstance(trace, Ended) else _about(trace):
+            if message_id is not None and (are_known or message_id in stories):
+                _tell(stories[message_id], number, trace)
+        if most is not None and len(stories) > most:
+            _forget(stories, replies)
+    return stories
+
+
+def _about(trace: Trace) -> tuple[str | None, ...]:
+    """The messages whose stories it belongs to: a message's begins, and goes on that of the question before it."""
+    match trace:
+        case PreloadStep(user_message_id=user):
+            return (user,)
+        case Added(message_id=message_id, after=after):
+            return (message_id, after)
+        case Linked(message_id=message_id, user_message_id=user):
+            return (message_id, user)
+        case Retold(message_id=message_id, event=event):
+            return (message_id, event.user_message_id)
+        case Settled(message_id=message_id, outcome=outcome):
+            return (message_id, outcome.user_message_id)
+        case Dropped(message_id=message_id) | Mounted(message_id=message_id) | Unmounted(message_id=message_id):
+            return (message_id,)
+        case AdEvent(message_id=message_id, user_message_id=user) if isinstance(trace, TOLD):
+            return (message_id, user)
+        case _:
+            return ()
+
+
+def _tell(story: _Story, number: int, trace: Trace) -> None:
+    # A preload has a handful of steps, and each of them counts.
+    if len(story) >= LONGEST_STORY and not isinstance(trace, PreloadStep):
+        alike = [told for told, other in story.items() if type(other) is type(trace)]
+        if len(alike) > 1:
+            del story[alike[-1]]
+    story[number] = trace
+
+
+def _forget(stories: dict[str, _Story], replies: dict[str, int]) -> None:
+    """Let go of the oldest message, but not of a question whose replies are kept: their story begins with it."""
+    oldest = next(message_id for message_id in stories if not replies.get(message_id))
+    added = next(iter(stories.pop(oldest).values()))
+    replies.pop(oldest, None)
+    if isinstance(added, Added) and added.role == "assistant" and added.after in replies:
+        replies[added.after] -= 1

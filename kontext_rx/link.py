@@ -6,24 +6,25 @@ import functools
 import platform
 import traceback
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
-from reactivex import Observable
-from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.abc import DisposableBase, ObserverBase
 
 from . import wire
+from .clock import Clock
 from .event import AdError
-from .exchange import Arrival, Lost, Retry, exchange
+from .exchange import Arrival, Exchange, Lost, Retry, exchange
 from .history import History
 from .log import logger
+from .message import Message
 from .options import Consent, ConsentProvider, Options, consent_of
 from .outlet import Outlet
 from .pairing import Answered, Ending, Silent
-from .preload import PacedTurn, at_once
-from .source import Source, Undo
+from .preload import PacedTurn
+from .source import Undo
 from .telemetry import Telemetry
-from .trace import DebugEvent
+from .trace import DebugEvent, PreloadStep
 from .typing import HttpRequest, HttpResponse, Transport
 from .wire import Envelope, Failed, Fill, InitAnswer, Skip
 
@@ -45,7 +46,6 @@ class ServerLink:
         "_history",
         "_init",
         "_install_id",
-        "_on_disabled",
         "_outlet",
         "_reports_errors",
         "_sealed",
@@ -53,6 +53,7 @@ class ServerLink:
         "_telemetry",
         "disabled",
         "init",
+        "newest",
         "options",
         "requests",
         "session_id",
@@ -65,10 +66,9 @@ class ServerLink:
         *,
         install_id: str,
         send: Transport | None,
-        history: History[msgspec.Raw],
+        history: History,
         outlet: Outlet,
         consent: ConsentProvider | None,
-        on_disabled: Callable[[str, str], None],
     ) -> None:
         self.options = options
         self.session_id: str | None = None
@@ -78,13 +78,19 @@ class ServerLink:
         self.requests = 0
         """How many were sent, reports not counted."""
         self._history, self._outlet, self._consent = history, outlet, consent
-        self._on_disabled = on_disabled
+        self.newest: str | None = None
+        """The newest user message; None at the end."""
         self._reports_errors = True
         self._sealed: tuple[tuple[Options, str | None, Consent | None], Envelope] | None = None
         self._init: DisposableBase | None = None
         self.init: InitAnswer | None = None
         """What `/init` said, the defaults where it said nothing; None until then."""
         self._telemetry: Telemetry | None = None
+
+    @property
+    def door(self) -> Clock:
+        """The session's."""
+        return self._outlet.door
 
     # --- /init ---
 
@@ -98,7 +104,7 @@ class ServerLink:
             wire.init_body(self.options, self._install_id),
         )
         self._outlet.debug("Init: start")
-        timeout_s, clock = DEFAULT_TIMEOUT_MS / 1000, self._outlet.clock
+        timeout_s, clock = DEFAULT_TIMEOUT_MS / 1000, self._outlet.door
         self._init = exchange(self._send, request, timeout_s=timeout_s, scheduler=clock, post=self).subscribe(
             self._on_init
         )
@@ -142,74 +148,78 @@ class ServerLink:
         if not answer.enabled:
             self.disabled = True
             self._outlet.debug("Init: disabled")
-            self._on_disabled("Session is disabled", "session_disabled_by_init")
+            self._outlet.emit(
+                AdError(message="Session is disabled", err_code="session_disabled_by_init", at=self._outlet.door.at)
+            )
 
     # --- /preload ---
 
-    def request(self, paced: PacedTurn, let_go_for: Callable[[], str | None]) -> Observable[Answered]:
+    def preload(self, paced: PacedTurn, observer: ObserverBase[Answered]) -> DisposableBase:
         """
-        The answer to one settled turn; disposing lets the request go.
+        Send one settled turn; *observer* gets its answer, or nothing when it is let go. It does not raise.
 
-        *let_go_for* then gives the newer user message that it was let go for, or None at the session's end.
-        It does not raise, and the observable does not error.
+        What it is let go for is `newest`, the user message that is the newest then.
         """
-        message_id = paced.submitted.message.id
+        message_id, outlet = paced.submitted.message.id, self._outlet
         if self.disabled or self._send is None:
-            self._outlet.step("cancelled", message_id, reason="session_disabled")
-            self._outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
-            return at_once(Answered(message_id, Silent("session_disabled"), self._outlet.now()))
+            outlet.step(
+                PreloadStep(name="cancelled", user_message_id=message_id, at=outlet.door.at, reason="session_disabled")
+            )
+            outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
+            return _at_once(observer, Answered(message_id, Silent("session_disabled"), outlet.door.at))
         try:
             request = self._preload_request(paced.track_only)
         except Exception as error:
-            self._outlet.report(error, "preload")
+            outlet.report(error, "preload")
             failed = wire.lost(type(error).__name__)
-            self._outlet.step("resolved", message_id, outcome="error", reason=failed.err_code)
-            return at_once(Answered(message_id, failed, self._outlet.now()))
-        attempts = exchange(
-            self._send,
-            request,
-            timeout_s=self.timeout_ms / 1000,
-            scheduler=self._outlet.clock,
-            post=self,
-            on_retry=lambda retry: self._retried(message_id, retry),
+            self._resolve(message_id, "error", failed.err_code)
+            return _at_once(observer, Answered(message_id, failed, outlet.door.at))
+        if self.newest != message_id:  # the consent provider has said something: that is newer
+            return Undo()
+        preload = _Preload(
+            self._send, request, self, paced, observer, self._history.messages, reports=self._reports_errors
         )
-        return self._followed(attempts, paced, let_go_for)
+        outlet.step(
+            PreloadStep(
+                name="sent",
+                user_message_id=message_id,
+                at=outlet.door.at,
+                track_only=paced.track_only,
+                reason=paced.reason,
+            )
+        )
+        if outlet.is_debugged:
+            outlet.debug("Preload: request-ad-start", messageId=message_id, timeoutMs=self.timeout_ms)
+        preload.start()
+        return preload
 
-    def _followed(
-        self, attempts: Observable[HttpResponse | Lost], paced: PacedTurn, let_go_for: Callable[[], str | None]
-    ) -> Observable[Answered]:
-        """*attempts*, judged, and each step of their life told."""
-        message_id, outlet, reports = paced.submitted.message.id, self._outlet, self._reports_errors
-        sent = self._history.messages
+    def retried(self, paced: PacedTurn, retry: Retry) -> None:
+        """Another attempt follows."""
+        self._outlet.step(
+            PreloadStep(
+                name="retried",
+                user_message_id=paced.submitted.message.id,
+                at=self._outlet.door.at,
+                attempt=retry.attempt,
+                delay_s=retry.delay_s,
+                reason=retry.why,
+            )
+        )
 
-        def subscribe(observer: ObserverBase[Answered], _: SchedulerBase | None = None) -> DisposableBase:
-            answered = False
-
-            def on_next(result: HttpResponse | Lost) -> None:
-                nonlocal answered
-                answered = True
-                with outlet.door:
-                    ending = self._judge(result, paced, sent_at, reports=reports)
-                    if isinstance(ending, Fill):
-                        ending = msgspec.structs.replace(ending, messages=sent)
-                    observer.on_next(Answered(message_id, ending, outlet.now()))
-
-            def let_go() -> None:
-                attempt.dispose()
-                if not answered:
-                    newer = let_go_for()
-                    reason = "session_destroyed" if newer is None else None
-                    outlet.step("cancelled", message_id, by=newer, reason=reason)
-                    outlet.debug("Preload: cancelled", messageId=message_id)
-
-            with outlet.door:
-                sent_at = outlet.now()
-                outlet.step("sent", message_id, track_only=paced.track_only, reason=paced.reason)
-                outlet.debug("Preload: request-ad-start", messageId=message_id, timeoutMs=self.timeout_ms)
-                attempt = attempts.subscribe(on_next, observer.on_error, observer.on_completed)
-            return Undo(let_go)
-
-        return Source(subscribe)
+    def let_go(self, paced: PacedTurn) -> None:
+        """A request was let go before it was answered."""
+        message_id, newer = paced.submitted.message.id, self.newest
+        self._outlet.step(
+            PreloadStep(
+                name="cancelled",
+                user_message_id=message_id,
+                at=self._outlet.door.at,
+                by=newer,
+                reason="session_destroyed" if newer is None else None,
+            )
+        )
+        if self._outlet.is_debugged:
+            self._outlet.debug("Preload: cancelled", messageId=message_id)
 
     def _preload_request(self, track_only: bool) -> HttpRequest:
         body = self._envelope(self._consent_values()).around(self._history.encoded)
@@ -239,35 +249,63 @@ class ServerLink:
             self._outlet.report(error, "consent")
             return None
 
-    def _retried(self, message_id: str, retry: Retry) -> None:
-        self._outlet.step("retried", message_id, attempt=retry.attempt, delay_s=retry.delay_s, reason=retry.why)
-
-    def _judge(self, result: HttpResponse | Lost, paced: PacedTurn, sent_at: float, *, reports: bool) -> Ending:
+    def judge(
+        self,
+        result: HttpResponse | Lost,
+        paced: PacedTurn,
+        messages: tuple[Message, ...],
+        sent_at: float,
+        reports: bool,
+    ) -> Ending:
         """What an answer means; its session id and its word on the session are taken."""
         outlet, message_id = self._outlet, paced.submitted.message.id
+        debugged = outlet.is_debugged
         if isinstance(result, Lost):
             answer = wire.lost(result.why)
         else:
-            outlet.debug("Preload: request-ad-response", status=result.status, bytes=len(result.body))
+            if debugged:
+                outlet.debug("Preload: request-ad-response", status=result.status, bytes=len(result.body))
             answer = wire.judge_preload(result.status, result.body, self.options.enabled_placement_codes)
         if answer.session_id is not None:
             self.session_id = answer.session_id
-        took = outlet.now() - sent_at
+        took = outlet.door.at - sent_at
         match answer:
             case Fill(bids=bids) if paced.track_only:
-                outlet.debug("Session: preload-track-only-skip-bids", messageId=message_id, bids=len(bids))
-                outlet.step("resolved", message_id, outcome="track_only", reason=paced.reason, duration_s=took)
+                if debugged:
+                    outlet.debug("Session: preload-track-only-skip-bids", messageId=message_id, bids=len(bids))
+                self._resolve(message_id, "track_only", paced.reason, took)
                 return Silent("track_only")
-            case Fill(bids=bids):
-                outlet.debug("Preload: ad-generation-success", messageId=message_id, bids=len(bids))
-                outlet.step("resolved", message_id, outcome="filled", duration_s=took)
+            case Fill(bids=bids, session_id=session_id):
+                if debugged:
+                    outlet.debug("Preload: ad-generation-success", messageId=message_id, bids=len(bids))
+                self._resolve(message_id, "filled", None, took)
+                return Fill(bids, session_id, messages)
             case Skip(skip_code=code, note=note):
-                outlet.debug(f"Preload: {note}", messageId=message_id, skipCode=code)
-                outlet.step("resolved", message_id, outcome="no_fill", reason=code, duration_s=took)
+                if debugged:
+                    outlet.debug(f"Preload: {note}", messageId=message_id, skipCode=code)
+                self._resolve(message_id, "no_fill", code, took)
             case Failed():
-                outlet.step("resolved", message_id, outcome="error", reason=answer.err_code, duration_s=took)
+                self._resolve(message_id, "error", answer.err_code, took)
                 self._failed(answer, result, message_id, reports=reports)
         return answer
+
+    def _resolve(
+        self,
+        message_id: str,
+        outcome: Literal["filled", "no_fill", "error", "track_only"],
+        reason: str | None,
+        took: float | None = None,
+    ) -> None:
+        self._outlet.step(
+            PreloadStep(
+                name="resolved",
+                user_message_id=message_id,
+                at=self._outlet.door.at,
+                outcome=outcome,
+                reason=reason,
+                duration_s=took,
+            )
+        )
 
     def _failed(self, failed: Failed, result: HttpResponse | Lost, message_id: str, *, reports: bool) -> None:
         name = "error-preloading-ads" if failed.report else "ad-generation-error"
@@ -296,7 +334,7 @@ class ServerLink:
     def _post(self, path: str, body: bytes) -> None:
         if self._send is None:
             return
-        self._telemetry = self._telemetry or Telemetry(self._send, self._outlet.clock.scheduler)
+        self._telemetry = self._telemetry or Telemetry(self._send, self._outlet.door.scheduler)
         self._telemetry.post(HttpRequest(f"{self.options.ad_server_url}/{path}", wire.JSON_TYPE, body))
 
     async def flush(self, timeout_s: float) -> None:
@@ -315,8 +353,8 @@ class ServerLink:
         """What comes back enters the session through the door."""
         outlet = self._outlet
         with outlet.door:
-            if outlet.clock.tap is not None:
-                outlet.clock.tap.answered(outlet.now(), number, answer)
+            if outlet.door.tap is not None:
+                outlet.door.tap.answered(outlet.door.at, number, answer)
             deliver(answer)
 
     # --- the end ---
@@ -329,6 +367,51 @@ class ServerLink:
         if self._telemetry is not None:
             self._telemetry.close()
         self._send = self._consent = self._telemetry = self._init = self._sealed = None
+
+
+class _Preload(Exchange):
+    """The request of one turn, whose end is an ending."""
+
+    __slots__ = ("_is_over", "_link", "_messages", "_observer", "_paced", "_reports", "_sent_at")
+
+    def __init__(
+        self,
+        send: Transport,
+        request: HttpRequest,
+        link: ServerLink,
+        paced: PacedTurn,
+        observer: ObserverBase[Answered],
+        messages: tuple[Message, ...],
+        *,
+        reports: bool,
+    ) -> None:
+        door = link.door
+        super().__init__(send, request, timeout_s=link.timeout_ms / 1000, scheduler=door, post=link)
+        self._link, self._paced, self._observer = link, paced, observer
+        self._messages, self._reports, self._sent_at = messages, reports, door.at
+        self._is_over = False
+
+    def retrying(self, retry: Retry) -> None:
+        self._link.retried(self._paced, retry)
+
+    def ended(self, result: HttpResponse | Lost) -> None:
+        self._is_over = True
+        paced, link = self._paced, self._link
+        ending = link.judge(result, paced, self._messages, self._sent_at, reports=self._reports)
+        self._observer.on_next(Answered(paced.submitted.message.id, ending, link.door.at))
+        self._observer.on_completed()
+
+    def dispose(self) -> None:
+        super().dispose()
+        if not self._is_over:
+            self._is_over = True
+            self._link.let_go(self._paced)
+
+
+def _at_once(observer: ObserverBase[Answered], answered: Answered) -> DisposableBase:
+    observer.on_next(answered)
+    observer.on_completed()
+    return Undo()
 
 
 def _trace(result: HttpResponse | Lost) -> str | None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.abc import SchedulerBase
 
 from .clock import Clock
 from .door import Callback, Door, Relay
@@ -17,7 +17,7 @@ from .ledger import Funnel, Ledger
 from .log import STDLIB, logger
 from .pairing import Settle, Tell
 from .stream import Stream
-from .trace import DebugEvent, PreloadStep, Retold, Settled, StepName, Trace
+from .trace import DebugEvent, PreloadStep, Retold, Settled, Trace
 
 __all__ = ["DebugCallback", "EventCallback", "Outlet"]
 
@@ -41,59 +41,76 @@ class Outlet:
         "_events",
         "_funnel",
         "_funnels",
+        "_history",
+        "_journal",
+        "_ledger",
         "_on_debug",
         "_on_event",
         "_steps",
-        "clock",
         "door",
         "forward",
-        "journal",
-        "ledger",
     )
 
     def __init__(
         self,
         conversation_id: str,
         scheduler: SchedulerBase,
-        history: History[Any],
+        history: History,
         on_event: EventCallback | None,
         on_debug_event: DebugCallback | None,
     ) -> None:
-        self.door = Door(self.report)
-        self.clock = Clock(scheduler, self.door)
+        self.door = Clock(scheduler, self)
+        """What enters the session opens it; it has the time."""
         self.forward: Callable[[DebugEvent], None] | None = None
         """Where debug events go besides, once the server has asked for them."""
-        self.journal = Journal(history, self.door, self.now)
-        """What was told about each message."""
-        self._conversation_id = conversation_id
-        self.ledger = Ledger()
-        """What happened to each message, and how far the turns came."""
+        self._conversation_id, self._history = conversation_id, history
+        self._journal: Journal | None = None
+        self._ledger: Ledger | None = None
         self._on_event = None if on_event is None else Callback(self.door, on_event, "on_event")
         self._on_debug = None if on_debug_event is None else _debug_callback(self.door, on_debug_event)
         self._events: Relay[AdEvent] | None = None
         self._steps: Relay[PreloadStep] | None = None
         self._debugs: Relay[DebugEvent] | None = None
         self._funnels: Relay[Funnel] | None = None
-        self._funnel = self.ledger.funnel
+        self._funnel: Funnel | None = None
         self._ended = False
+
+    @property
+    def journal(self) -> Journal:
+        """What was told about each message."""
+        if self._journal is None:
+            self._journal = Journal(self._history, self.door)
+            if self._ended:
+                self._journal.close()
+        return self._journal
+
+    @property
+    def ledger(self) -> Ledger:
+        """What happened to each message, and how far the turns came."""
+        if self._ledger is None:
+            self._ledger = Ledger()
+        return self._ledger
 
     def now(self) -> float:
         """Epoch seconds by the session's scheduler."""
-        return self.clock.at
+        return self.door.at
 
     # --- telling ---
 
     def trace(self, trace: Trace) -> None:
         """Note what the session did, for those who ask why."""
+        ledger = self._ledger
+        if ledger is None:
+            ledger = self.ledger
         if self._funnels is None:  # a funnel that nobody watches is not even made
-            self.ledger.note(trace)
+            ledger.note(trace)
         else:
-            before = self.ledger.funnel
-            self.ledger.note(trace)
-            if self.ledger.funnel is not before:
-                self.door.publish(self._deliver_funnel, self.ledger.funnel)
-        if self.clock.tap is not None:
-            self.clock.tap.traced(trace)
+            before = ledger.funnel
+            ledger.note(trace)
+            if ledger.funnel is not before:
+                self.door.publish(self._deliver_funnel, ledger.funnel)
+        if self.door.tap is not None:
+            self.door.tap.traced(trace)
 
     def _deliver_funnel(self, funnel: Funnel) -> None:
         self._funnel = funnel
@@ -127,17 +144,25 @@ class Outlet:
         else:
             self.journal.settle(told.message_id, told.event)
 
-    def step(self, name: StepName, user_message_id: str, **facts: Any) -> None:
+    def step(self, step: PreloadStep) -> None:
         """Tell of a step in a preload's life."""
-        step = PreloadStep(name=name, user_message_id=user_message_id, at=self.now(), **facts)
         self.trace(step)
         if self._steps is not None:
             self.door.publish(self._steps.send, step)
 
+    @property
+    def is_debugged(self) -> bool:
+        """Whether anybody listens to debug events; else the hot path does not even gather their data."""
+        return (
+            STDLIB.isEnabledFor(logging.DEBUG)
+            or self._on_debug is not None
+            or self._debugs is not None
+            or self.forward is not None
+        )
+
     def debug(self, name: str, **data: Any) -> None:
         """Tell of something internal. *data* is ids, counts and roles: never text or identity."""
-        logged = STDLIB.isEnabledFor(logging.DEBUG)
-        if logged or self._on_debug is not None or self._debugs is not None or self.forward is not None:
+        if self.is_debugged:
             # Who it is forwarded to is decided now: what happened before the server asked is never sent.
             self.door.publish(self._deliver_debug, (DebugEvent(name, data or None, self.now()), self.forward))
 
@@ -181,35 +206,36 @@ class Outlet:
     def funnel(self) -> Stream[Funnel]:
         """How far the turns came, from the present on."""
 
-        def subscribe(observer: ObserverBase[Funnel], _: SchedulerBase | None) -> DisposableBase:
+        def listen(callback: Callback[Funnel], _: SchedulerBase) -> Relay[Funnel]:
             if self._funnels is None:
                 self._funnels, self._funnel = self._relay("funnel"), self.ledger.funnel
             with self.door:
                 # What was told last, and not the ledger's: inside an event, what is on its way comes after it.
-                self.door.call(observer.on_next, self._funnel, where="funnel")
-                return self._funnels.add(observer)
+                callback.on_next(self.ledger.funnel if self._funnel is None else self._funnel)
+                return self._funnels.add(callback)
 
-        return Stream(subscribe, door=self.door, scheduler=self.clock.scheduler, name="funnel")
+        return Stream(listen, door=self.door, scheduler=self.door.scheduler, name="funnel")
 
     def end(self) -> None:
         """Settle and complete everything, and let go of the callbacks."""
         self._ended = True
-        self.journal.close()
+        if self._journal is not None:
+            self._journal.close()
         for relay in (self._events, self._steps, self._debugs, self._funnels):
             if relay is not None:
                 relay.complete()
         self._on_event = self._on_debug = self.forward = None
-        self.clock.tap = None
+        self.door.tap = None
         self.door.close()
 
     def _relay(self, name: str) -> Relay[Any]:
-        relay: Relay[Any] = Relay(self.door, name)
+        relay: Relay[Any] = Relay(name)
         relay.is_completed = self._ended
         return relay
 
     def _stream(self, relay: Relay[T]) -> Stream[T]:
         return Stream(
-            lambda observer, _: relay.add(observer), door=self.door, scheduler=self.clock.scheduler, name=relay.name
+            lambda callback, _: relay.add(callback), door=self.door, scheduler=self.door.scheduler, name=relay.name
         )
 
 

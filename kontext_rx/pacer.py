@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from reactivex.abc import SchedulerBase
 
@@ -36,7 +35,7 @@ class Pacer:
     def __init__(
         self,
         rule: AnyRule | None,
-        history: History[Any],
+        history: History,
         outlet: Outlet,
         *,
         user_id: str,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
-import reactivex as rx
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
-from reactivex.scheduler import ImmediateScheduler
 
 from .message import Message
 from .pairing import Answered
 from .source import Source
 from .typing import Operator
 
-__all__ = ["DEBOUNCE_S", "PacedTurn", "Submitted", "preloads"]
+__all__ = ["DEBOUNCE_S", "PacedTurn", "Start", "Submitted", "Switch", "preloads"]
 
 DEBOUNCE_S: Final = 0.010
 """Seconds a user message must be the newest before it is sent. Source: the product's page on messages."""
@@ -37,6 +35,10 @@ class PacedTurn(msgspec.Struct, frozen=True, gc=False):
     submitted: Submitted
     track_only: bool
     reason: str | None = None
+
+
+Start: TypeAlias = Callable[[PacedTurn, ObserverBase[Answered]], DisposableBase]
+"""Sends the request of a turn, whose answer goes to the observer; disposing lets it go."""
 
 
 def preloads(
@@ -63,9 +65,12 @@ def preloads(
         preloads: ---------x----------y-|
     """
 
+    def start(paced: PacedTurn, observer: ObserverBase[Answered]) -> DisposableBase:
+        return request(paced).subscribe(observer)
+
     def preloads_(users: Observable[Submitted]) -> Observable[Answered]:
         def subscribe(observer: ObserverBase[Answered], outer: SchedulerBase | None = None) -> DisposableBase:
-            switch = _Switch(pace, request, scheduler, observer)
+            switch = Switch(pace, start, scheduler, observer)
             switch.source = users.subscribe(switch, scheduler=outer)
             return switch
 
@@ -74,19 +79,23 @@ def preloads(
     return preloads_
 
 
-class _Switch(ObserverBase[Submitted], DisposableBase):
-    """One subscription: the message that waits in the debounce, and the request in flight."""
+class Switch(ObserverBase[Submitted], DisposableBase):
+    """
+    One subscription of `preloads`: the message that waits in the debounce, and the request in flight.
 
-    __slots__ = ("_ended", "_live", "_observer", "_pace", "_request", "_scheduler", "_timer", "_waiting", "source")
+    A session, which is itself the subject of its messages, feeds one without the observables around it.
+    """
+
+    __slots__ = ("_ended", "_live", "_observer", "_pace", "_scheduler", "_start", "_timer", "_waiting", "source")
 
     def __init__(
         self,
         pace: Callable[[Submitted], PacedTurn],
-        request: Callable[[PacedTurn], Observable[Answered]],
+        start: Start,
         scheduler: SchedulerBase,
         observer: ObserverBase[Answered],
     ) -> None:
-        self._pace, self._request, self._scheduler, self._observer = pace, request, scheduler, observer
+        self._pace, self._start, self._scheduler, self._observer = pace, start, scheduler, observer
         self.source: DisposableBase | None = None
         self._waiting: Submitted | None = None
         self._timer: DisposableBase | None = None
@@ -94,16 +103,19 @@ class _Switch(ObserverBase[Submitted], DisposableBase):
         self._ended = False
 
     def on_next(self, value: Submitted) -> None:
+        """A newer message: its debounce begins, and what is in flight is let go."""
         self._let_go()
         self._waiting = value
         # Not when it has settled: the request in flight is superseded at once.
         self._timer = self._scheduler.schedule_relative(DEBOUNCE_S, self._settle)
 
     def on_error(self, error: Exception) -> None:
+        """The source has failed."""
         self._let_go()
         self._observer.on_error(error)
 
     def on_completed(self) -> None:
+        """The source has ended: what waits is sent, what is in flight may finish."""
         self._ended = True
         if self._waiting is not None:  # nothing newer can come
             self._stop()
@@ -119,6 +131,7 @@ class _Switch(ObserverBase[Submitted], DisposableBase):
                 self._observer.on_completed()
 
     def dispose(self) -> None:
+        """Let everything go."""
         source, self.source = self.source, None
         if source is not None:
             source.dispose()
@@ -129,10 +142,10 @@ class _Switch(ObserverBase[Submitted], DisposableBase):
         if waiting is None:
             return
         try:
-            requested = self._request(self._pace(waiting))
+            paced = self._pace(waiting)
             if self._waiting is None:  # else something was said from inside: that is newer
                 live = self._live = _Live(self, self._observer)
-                live.hold(requested.subscribe(live))
+                live.hold(self._start(paced, live))
         except Exception as error:  # as an operator does with what a function of its raises
             self.dispose()
             self._observer.on_error(error)
@@ -155,7 +168,7 @@ class _Live(ObserverBase[Answered], DisposableBase):
 
     __slots__ = ("_held", "_observer", "_switch", "is_over")
 
-    def __init__(self, switch: _Switch, observer: ObserverBase[Answered]) -> None:
+    def __init__(self, switch: Switch, observer: ObserverBase[Answered]) -> None:
         self._switch, self._observer = switch, observer
         self._held: DisposableBase | None = None
         self.is_over = False
@@ -185,11 +198,3 @@ class _Live(ObserverBase[Answered], DisposableBase):
         held, self._held = self._held, None
         if held is not None:
             held.dispose()
-
-
-def at_once(answered: Answered) -> Observable[Answered]:
-    """An answer that needs no request."""
-    return rx.just(answered, scheduler=_IMMEDIATE)
-
-
-_IMMEDIATE: Final = ImmediateScheduler.singleton()

@@ -9,9 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
-import reactivex as rx
 from msgspec import UNSET, UnsetType
-from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
 from . import wire
@@ -61,9 +59,8 @@ from .pairing import (
     find,
     step,
 )
-from .pipeline import Followed, pipeline
-from .preload import PacedTurn, Submitted
-from .source import Feed
+from .preload import PacedTurn, Submitted, Switch
+from .source import Undo
 from .stream import Stream
 from .trace import Added, DebugEvent, Dropped, Ended, Linked, PreloadStep
 from .typing import Host, Tap
@@ -103,20 +100,17 @@ class Session:
         "_client",
         "_destroyed",
         "_history",
-        "_inputs",
         "_link",
         "_lock",
         "_loop",
-        "_newest",
         "_outlet",
         "_pacer",
-        "_pipeline",
+        "_preloads",
         "_rule",
         "_scheduler",
         "_state",
         "_thread",
         "_unsent",
-        "_users",
     )
 
     def __init__(
@@ -141,15 +135,7 @@ class Session:
         self._history = History(wire.encode_message)
         self._outlet = Outlet(options.conversation_id, scheduler, self._history, on_event, on_debug_event)
         self._rule = pacing
-        self._pacer = Pacer(
-            pacing,
-            self._history,
-            self._outlet,
-            user_id=options.user_id,
-            conversation_id=options.conversation_id,
-            scheduler=scheduler,
-            timezone=self._timezone,
-        )
+        self._pacer = None if pacing is None else self._make_pacer(pacing, options)
         self._link = ServerLink(
             options,
             install_id=install_id,
@@ -157,15 +143,11 @@ class Session:
             history=self._history,
             outlet=self._outlet,
             consent=consent,
-            on_disabled=self._error,
         )
         self._ads: dict[tuple[str, str], Ad] = {}
         self._state = State(ad_ttl=options.ad_ttl)
-        self._users: Feed[Submitted] | None = None
-        self._inputs: Feed[Input] | None = None
-        self._pipeline: DisposableBase | None = None
+        self._preloads: Switch | None = None  # made when the first message needs it: an idle session is cheap
         self._unsent: str | None = None  # the user message that waits in the debounce
-        self._newest: str | None = None  # the newest user message
 
         if client is not None:
             client.sessions += 1
@@ -472,12 +454,16 @@ class Session:
             for ad in tuple(self._ads.values()):
                 ad._unmount()  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
             self._destroyed = True
-            self._newest = None
+            self._link.newest = None
             if self._unsent is not None:
-                self._outlet.step("cancelled", self._unsent, reason="session_destroyed")
-            if self._pipeline is not None:
-                self._pipeline.dispose()
-            self._pacer.dispose()
+                at = self._outlet.now()
+                self._outlet.step(
+                    PreloadStep(name="cancelled", user_message_id=self._unsent, at=at, reason="session_destroyed")
+                )
+            if self._preloads is not None:
+                self._preloads.dispose()
+            if self._pacer is not None:
+                self._pacer.dispose()
             self._link.close()
             self._outlet.debug("Session: destroyed")
             self._outlet.trace(Ended(at=self._outlet.now()))
@@ -488,7 +474,7 @@ class Session:
         self._outlet.end()
         self._history.clear()
         self._state = State()
-        self._users = self._inputs = self._unsent = None
+        self._preloads = self._unsent = None
         if self._client is not None:
             self._client.sessions -= 1
 
@@ -502,117 +488,123 @@ class Session:
                 )
             self._outlet.debug("Session: message-duplicate", messageId=message.id, changed=repeats == "changed")
             return
-        at = self._outlet.now()
+        outlet, message_id, is_user = self._outlet, message.id, message.role == "user"
+        at = outlet.door.at
         trimmed = self._history.add(message)
-        self._outlet.trace(
+        outlet.trace(
             Added(
-                message_id=message.id,
+                message_id=message_id,
                 role=message.role,
                 at=at,
                 number=self._history.users,
-                track_only=track_only and message.role == "user",
-                after=self._newest,
+                track_only=track_only and is_user,
+                after=self._link.newest,
             )
         )
-        self._outlet.debug("Session: message-added", messageId=message.id, role=message.role)
-        if message.role == "user":
+        if outlet.is_debugged:
+            outlet.debug("Session: message-added", messageId=message_id, role=message.role)
+        if is_user:
             self._submit(Submitted(message, self._history.users, track_only, at))
         else:
-            self._feed(Replied(message.id, at))
+            self._feed(Replied(message_id, at))
         if trimmed is not None:
             self._feed(Trimmed(trimmed, at))
             live = self._state.live
             pending = live is not None and live.ending is None and live.user_message_id == trimmed
-            self._outlet.door.publish(
-                self._outlet.journal.await_outcome if pending else self._outlet.journal.forget, trimmed
-            )
+            outlet.door.publish(outlet.journal.await_outcome if pending else outlet.journal.forget, trimmed)
 
     def _submit(self, submitted: Submitted) -> None:
-        message_id = self._newest = submitted.message.id
+        message_id, at, outlet = submitted.message.id, submitted.at, self._outlet
+        self._link.newest = message_id
         if self._unsent is not None:
-            self._outlet.step("coalesced", self._unsent, by=message_id)
+            outlet.step(PreloadStep(name="coalesced", user_message_id=self._unsent, at=at, by=message_id))
             self._unsent = None
-        self._feed(Asked(message_id, submitted.at))
-        if self._users is not None and self._client is not None:
+        self._feed(Asked(message_id, at))
+        if self._client is not None:
+            if self._preloads is None:
+                self._preloads = Switch(self._pace, self._preload, outlet.door, _Answers(self._feed, self._broken))
             # Also when disabled: a newer message still lets the request in flight go.
-            self._users.on_next(submitted)
+            self._preloads.on_next(submitted)
         if self._link.disabled:
-            self._outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
-            self._feed(Answered(message_id, Silent("session_disabled"), submitted.at))
+            outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
+            self._feed(Answered(message_id, Silent("session_disabled"), at))
         else:
             self._unsent = message_id
-            self._outlet.step("scheduled", message_id, track_only=submitted.track_only)
+            outlet.step(
+                PreloadStep(name="scheduled", user_message_id=message_id, at=at, track_only=submitted.track_only)
+            )
+
+    def _pace(self, submitted: Submitted) -> PacedTurn:
+        return PacedTurn(submitted, submitted.track_only) if self._pacer is None else self._pacer.pace(submitted)
+
+    def _preload(self, paced: PacedTurn, observer: ObserverBase[Answered]) -> DisposableBase:
+        if self._unsent is None:  # it was declined when it was added, by a session that is disabled
+            observer.on_completed()
+            return Undo()
+        self._unsent = None
+        return self._link.preload(paced, observer)
 
     def _feed(self, given: Input) -> None:
         """Fold one input: what follows is done before this returns, and what is told waits for the door."""
-        if self._inputs is None:
-            self._users, self._inputs = Feed(), Feed()
-            # Built when the first message needs it: an idle session is cheap.
-            self._pipeline = pipeline(
-                self._users,
-                self._inputs,
-                pace=self._pacer.pace,
-                request=self._request,
-                start=self._state,
-                scheduler=self._outlet.clock,
-            ).subscribe(self._follow, self._broken)
-        self._inputs.on_next(given)
-
-    def _request(self, paced: PacedTurn) -> Observable[Answered]:
-        if self._unsent is None:  # it was declined when it was added, by a session that is disabled
-            return rx.empty()
-        self._unsent = None
-        return self._link.request(paced, lambda: self._newest)
-
-    def _follow(self, followed: Followed) -> None:
-        self._state, outputs = followed
         try:
-            self._perform(outputs)
+            self._state, outputs = step(self._state, given)
+            if outputs:
+                self._perform(outputs)
         except Exception as error:
             self._broken(error)
 
     def _perform(self, outputs: tuple[Output, ...]) -> None:
-        with self._outlet.door:
-            for output in outputs:
-                match output:
-                    case Link(message_id=message_id, user_message_id=user_message_id, fill=fill):
-                        self._outlet.debug("Session: bid-assigned", messageId=message_id)
-                        self._outlet.trace(
-                            Linked(
-                                message_id=message_id,
-                                user_message_id=user_message_id,
-                                at=self._outlet.now(),
-                                bids={bid.code: bid.bid_id for bid in fill.bids},
-                            )
+        outlet = self._outlet
+        for output in outputs:
+            match output:
+                case Link(message_id=message_id, user_message_id=user_message_id, fill=fill):
+                    if outlet.is_debugged:
+                        outlet.debug("Session: bid-assigned", messageId=message_id)
+                    outlet.trace(
+                        Linked(
+                            message_id=message_id,
+                            user_message_id=user_message_id,
+                            at=outlet.door.at,
+                            bids={bid.code: bid.bid_id for bid in fill.bids},
                         )
+                    )
+                    if self._ads:
                         for bid in fill.bids:
                             if (ad := self._ads.get((message_id, bid.code))) is not None:
                                 ad._resolve(bid, user_message_id, fill.messages)  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
-                    case Emit(event=event):
-                        if event.message_id is None:
-                            self._outlet.debug("Session: no-last-message", userMessageId=event.user_message_id)
-                        self._emit(event)
-                    case Tell() | Settle():
-                        if isinstance(output, Settle):
-                            self._outlet.debug(
-                                "Session: no-bid", messageId=output.message_id, reason=output.event.skip_code
-                            )
-                        self._outlet.whisper(output)
-                    case Drop(message_id=message_id, bids=bids, reason=reason):
+                case Emit(event=event):
+                    if event.message_id is None and outlet.is_debugged:
+                        outlet.debug("Session: no-last-message", userMessageId=event.user_message_id)
+                    self._emit(event)
+                case Tell():
+                    outlet.whisper(output)
+                case Settle(message_id=message_id, event=event):
+                    outlet.debug("Session: no-bid", messageId=message_id, reason=event.skip_code)
+                    outlet.whisper(output)
+                case Drop(message_id=message_id, bids=bids, reason=reason):
+                    if outlet.is_debugged:
                         ids = [bid.bid_id for bid in bids]
-                        self._outlet.debug(f"Session: bid-{reason}", messageId=message_id, bidIds=ids)
-                        self._outlet.trace(_dropped(output, self._outlet.now()))
+                        outlet.debug(f"Session: bid-{reason}", messageId=message_id, bidIds=ids)
+                    outlet.trace(_dropped(output, outlet.door.at))
 
     def _broken(self, error: Exception) -> None:
-        """A defect of ours has ended the pipeline: the turn is lost, the session goes on with a new one."""
+        """A defect of ours: the turn is lost, the session goes on with the next."""
         live = self._state.live
-        self._users = self._inputs = self._unsent = None
-        if self._pipeline is not None:
-            self._pipeline.dispose()
+        preloads, self._preloads, self._unsent = self._preloads, None, None
+        if preloads is not None:
+            preloads.dispose()
         self._state = msgspec.structs.replace(self._state, live=None, reply=None)
         self._outlet.report(error, "session")
         if live is not None and live.ending is None:
-            self._outlet.step("resolved", live.user_message_id, outcome="error", reason="internal_error")
+            self._outlet.step(
+                PreloadStep(
+                    name="resolved",
+                    user_message_id=live.user_message_id,
+                    at=self._outlet.now(),
+                    outcome="error",
+                    reason="internal_error",
+                )
+            )
         self._error("Internal error", "internal_error", user_message_id=live and live.user_message_id)
 
     def _error(self, message: str, err_code: str, user_message_id: str | None = None) -> None:
@@ -620,7 +612,8 @@ class Session:
         self._emit(AdError(message=message, err_code=err_code, user_message_id=user_message_id, at=at))
 
     def _emit(self, event: AdEvent) -> None:
-        self._pacer.notice(event)
+        if self._pacer is not None:
+            self._pacer.notice(event)
         if isinstance(event, AdError) and event.bid_id is not None:
             self._link.report_frame(event)
         self._outlet.emit(event)
@@ -631,6 +624,17 @@ class Session:
             return "enabled=False"
         init = self._link.init
         return "the server, at /init" if init is not None and not init.enabled else "an error of the server's, for good"
+
+    def _make_pacer(self, rule: AnyRule, options: Options) -> Pacer:
+        return Pacer(
+            rule,
+            self._history,
+            self._outlet,
+            user_id=options.user_id,
+            conversation_id=options.conversation_id,
+            scheduler=self._scheduler,
+            timezone=self._timezone,
+        )
 
     def _timezone(self) -> str | None:
         context = self._link.options.context
@@ -653,18 +657,18 @@ class Session:
 
     @property
     def _tap(self) -> Tap | None:
-        return self._outlet.clock.tap
+        return self._outlet.door.tap
 
     def _internals(self) -> Internals:
         return Internals(
-            clock=self._outlet.clock,
+            clock=self._outlet.door,
             ledger=self._outlet.ledger,
             options=self._link.options,
             rule=self._rule,
             init=self._link.init,
             requests=self._link.requests,
             enabled=self._client is not None,
-            has_begun=self._inputs is not None or bool(self._ads),
+            has_begun=bool(self._history.messages) or bool(self._ads),
         )
 
     # --- inside: threads ---
@@ -672,7 +676,10 @@ class Session:
     def _mutate(self, call: str, change: Callable[..., None], *args: Any) -> None:
         if self._destroyed or (self._loop is not None and self._loop.is_closed()):
             raise SessionDestroyedError(call)
-        self._on_loop(call, self._change, call, change, args)
+        if self._lock is None and threading.get_ident() == self._thread:
+            self._change(call, change, args)
+        else:
+            self._on_loop(call, self._change, call, change, args)
 
     def _change(self, call: str, change: Callable[..., None], args: tuple[Any, ...]) -> None:
         if self._destroyed:  # it came from another thread, and the end overtook it
@@ -701,6 +708,24 @@ class Session:
 def _dropped(drop: Drop, at: float) -> Dropped:
     codes = tuple(bid.code for bid in drop.bids)
     return Dropped(message_id=drop.message_id, at=at, codes=codes, reason=drop.reason)
+
+
+class _Answers(ObserverBase[Answered]):
+    """Where the preloads' answers go: into the pairing."""
+
+    __slots__ = ("_broken", "_feed")
+
+    def __init__(self, feed: Callable[[Input], None], broken: Callable[[Exception], None]) -> None:
+        self._feed, self._broken = feed, broken
+
+    def on_next(self, value: Answered) -> None:
+        self._feed(value)
+
+    def on_error(self, error: Exception) -> None:
+        self._broken(error)
+
+    def on_completed(self) -> None:
+        pass
 
 
 class _Inbox(ObserverBase[Message]):

@@ -14,10 +14,9 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
-__all__ = ["Feed", "Leave", "Produce", "Source", "Undo", "scan"]
+__all__ = ["Feed", "Leave", "Produce", "Source", "Undo"]
 
 T = TypeVar("T")
-S = TypeVar("S")
 
 Produce: TypeAlias = Callable[[ObserverBase[T], "SchedulerBase | None"], DisposableBase]
 """Starts a subscription: gives values to the observer, from now on or at once, and a way to stop."""
@@ -173,29 +172,6 @@ class Feed(Source[T], ObserverBase[T]):
         observers, self._observers = self._observers, ()
         for observer in observers:
             observer.on_completed()
-
-
-def scan(step: Callable[[S, T], S], start: S) -> Callable[[Source[T]], Source[S]]:
-    """RxPY's `scan`, for sources of ours: what *step* has made of *start*, after each value."""
-
-    def scan_(source: Source[T]) -> Source[S]:
-        def subscribe(observer: ObserverBase[S], scheduler: SchedulerBase | None) -> DisposableBase:
-            state = start
-
-            def on_next(value: T) -> None:
-                nonlocal state
-                try:
-                    state = step(state, value)
-                except Exception as error:
-                    observer.on_error(error)
-                else:
-                    observer.on_next(state)
-
-            return source.subscribe(on_next, observer.on_error, observer.on_completed, scheduler=scheduler)
-
-        return Source(subscribe)
-
-    return scan_
 
 
 class Undo(DisposableBase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
 
 from reactivex import ConnectableObservable, Observable
 from reactivex.abc import DisposableBase, ObserverBase, ScheduledAction, SchedulerBase
@@ -13,13 +13,16 @@ from reactivex.scheduler import CurrentThreadScheduler
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from reactivex.typing import AbsoluteTime, RelativeTime
 
-from .door import BUFFER_SIZE, Callback, Door
+from .door import BUFFER_SIZE, Callback, Door, Relay
 from .reader import Reader
-from .source import Produce, Source
+from .source import Source
 
-__all__ = ["Stream"]
+__all__ = ["Listen", "Stream"]
 
 T = TypeVar("T")
+
+Listen: TypeAlias = Callable[[Callback[T], SchedulerBase], "Relay[T] | DisposableBase"]
+"""Subscribes a callback: gives it values from now on, and says what it leaves at the end."""
 
 
 class _Timers(PeriodicScheduler):
@@ -86,7 +89,16 @@ class _Carrier(Source[T]):
             on_error=on_error,
             on_completed=on_completed,
         )
-        return super().subscribe(callback, scheduler=scheduler or _Timers(self._scheduler))
+        try:
+            callback.hold(self._listen(callback, scheduler or _Timers(self._scheduler)))
+        except Exception as error:
+            if callback.is_stopped:
+                raise
+            callback.on_error(error)
+        return callback
+
+    def _listen(self, callback: Callback[T], scheduler: SchedulerBase) -> Relay[T] | DisposableBase:
+        return self._subscribe_core(callback, scheduler)
 
     if not TYPE_CHECKING:  # a type checker reads the overloads of `Observable.pipe`
 
@@ -143,10 +155,13 @@ class Stream(_Carrier[T]):
     Read it as Rx (`pipe`, or the fluent methods), with `async for`, or with plain functions, sync or async.
     """
 
-    def __init__(self, subscribe: Produce[T], *, door: Door, scheduler: SchedulerBase, name: str) -> None:
-        super().__init__(subscribe)
+    def __init__(self, listen: Listen[T], *, door: Door, scheduler: SchedulerBase, name: str) -> None:
+        super().__init__()
         self.lock = threading.RLock()  # operators hold it while they call an app, and apps have loops on other threads
-        self._door, self._scheduler, self._name = door, scheduler, name
+        self._listening, self._door, self._scheduler, self._name = listen, door, scheduler, name
+
+    def _listen(self, callback: Callback[T], scheduler: SchedulerBase) -> Relay[T] | DisposableBase:
+        return self._listening(callback, scheduler)
 
 
 class _ConnectableStream(ConnectableObservable[T], _Carrier[T]):

@@ -7,10 +7,12 @@ Pure functions over values. camelCase and milliseconds end here.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, TypeGuard, cast
 from urllib.parse import quote, urlsplit
 
@@ -49,9 +51,10 @@ def token_headers(token: str) -> dict[str, str]:
     return {**JSON_TYPE, "Kontextso-Publisher-Token": token}
 
 
-def preload_headers(token: str, *, track_only: bool) -> dict[str, str]:
+@functools.lru_cache
+def preload_headers(token: str, *, track_only: bool) -> Mapping[str, str]:
     """The headers of `/preload`; `Kontextso-Is-Disabled` speaks of this turn, not of the session."""
-    return {**token_headers(token), "Kontextso-Is-Disabled": "1" if track_only else "0"}
+    return MappingProxyType({**token_headers(token), "Kontextso-Is-Disabled": "1" if track_only else "0"})
 
 
 # --- requests ---------------------------------------------------------------------------------------------------
@@ -192,16 +195,18 @@ STACK_LIMIT: Final = 4096
 
 def timestamp(moment: dt.datetime) -> str:
     """*moment* in UTC with exactly three fraction digits, cut and not rounded, and a Z."""
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    if moment.tzinfo is not dt.UTC:
+        moment = moment.astimezone(dt.UTC)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def encode_message(message: Message) -> Raw:
+def encode_message(message: Message) -> bytes:
     """One message as JSON; encoded once, spliced into every request that carries it."""
     wired = _WireMessage(message.id, message.role, message.content, timestamp(message.created_at))
     try:
-        return Raw(_encode(wired))
+        return _encode(wired)
     except UnicodeEncodeError:  # half an emoji, as a cut stream leaves it: escaped, it goes out as it is
-        return Raw(json.dumps(msgspec.to_builtins(wired)).encode())
+        return json.dumps(msgspec.to_builtins(wired)).encode()
 
 
 def init_body(options: Options, install_id: str) -> bytes:
@@ -216,7 +221,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     before: bytes
     after: bytes
 
-    def around(self, messages: Iterable[Raw]) -> bytes:
+    def around(self, messages: Iterable[bytes]) -> bytes:
         """The whole body, with these messages."""
         return b"".join((self.before, b",".join(messages), self.after))
 

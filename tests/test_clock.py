@@ -10,7 +10,6 @@ import pytest
 
 from kontext_rx import Message, Session, pacing, record
 from kontext_rx.clock import Clock, loop_scheduler
-from kontext_rx.door import Door
 from kontext_rx.hosts.recording import RecordingHost
 from kontext_rx.testing import VirtualAdServer, VirtualClock, network_error, virtual_session
 from kontext_rx.trace import Added, Linked, PreloadStep, Settled, Unmounted
@@ -57,19 +56,23 @@ def session(restless: Restless) -> Iterator[Session]:
         yield session
 
 
-def no_report(error: BaseException, where: str) -> None:
-    raise AssertionError(where) from error
+class NoReport:
+    """Whose app never raises."""
+
+    def report(self, error: BaseException, where: str) -> None:
+        raise AssertionError(where) from error
 
 
-def make(restless: Restless) -> tuple[Clock, Door]:
-    door = Door(no_report)
-    return Clock(restless, door), door
+def make(restless: Restless) -> tuple[Clock, Clock]:
+    """A clock is its own door."""
+    clock = Clock(restless, NoReport())
+    return clock, clock
 
 
 class TestClock:
     def test_a_timer_of_any_loop_can_be_called_off(self) -> None:
         loop, rung = ForeignLoop(), list[str]()
-        clock = Clock(loop_scheduler(loop), Door(no_report))
+        clock = Clock(loop_scheduler(loop), NoReport())
         for name in ("called off", "rings"):
             timer = clock.schedule_relative(0.01, lambda *_, name=name: rung.append(name))
             if name == "called off":
@@ -219,9 +222,9 @@ class TestOnALoop:
         assert len(rang) == 1
 
 
-def on_a_loop() -> tuple[Clock, Door]:
-    door = Door(no_report)
-    return Clock(loop_scheduler(asyncio.get_running_loop()), door), door
+def on_a_loop() -> tuple[Clock, Clock]:
+    clock = Clock(loop_scheduler(asyncio.get_running_loop()), NoReport())
+    return clock, clock
 
 
 def too_late(*_: object) -> None:

@@ -8,11 +8,11 @@ from kontext_rx import Message
 from kontext_rx.history import HISTORY_LIMIT, KNOWN_LIMIT, History
 
 
-def history() -> History[str]:
-    return History(lambda message: message.id.upper())
+def history() -> History:
+    return History(lambda message: message.id.upper().encode())
 
 
-def ids(kept: History[str]) -> list[str]:
+def ids(kept: History) -> list[str]:
     return [message.id for message in kept.messages]
 
 
@@ -22,7 +22,7 @@ def test_thirty_messages_are_kept_and_the_oldest_go_first(first: int, last: int,
     messages = history()
     dropped = [messages.add(Message.user(f"m{number}", "Hi")) for number in range(first, last)]
     assert ids(messages) == [f"m{number}" for number in kept]
-    assert messages.encoded == [f"M{number}" for number in kept]
+    assert messages.encoded == [f"M{number}".encode() for number in kept]
     assert [gone for gone in dropped if gone] == [f"m{number}" for number in range(first, kept.start)]
 
 
@@ -44,13 +44,18 @@ def test_what_is_handed_out_is_a_snapshot() -> None:
     messages.add(Message.user("u2", "Ho"))
     sent.clear()
     assert [message.id for message in before] == ["u1"]
-    assert messages.encoded == ["U1", "U2"]
+    assert messages.encoded == [b"U1", b"U2"]
 
 
 def test_a_message_is_encoded_once() -> None:
     """Thirty messages in every request must not mean thirty encodings a turn."""
     encoded: list[str] = []
-    messages = History[None](lambda message: encoded.append(message.id))
+
+    def encode(message: Message) -> bytes:
+        encoded.append(message.id)
+        return b""
+
+    messages = History(encode)
     for number in range(3):
         messages.add(Message.user(f"m{number}", "Hi"))
         _ = messages.encoded

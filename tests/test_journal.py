@@ -8,7 +8,7 @@ from reactivex import operators as rxops
 from reactivex.abc import DisposableBase
 
 from kontext_rx import AdError, AdEvent, AdHeight, Filled, Message, NoFill, Outcome, Viewed
-from kontext_rx.door import Door
+from kontext_rx.clock import Clock
 from kontext_rx.history import HISTORY_LIMIT, History
 from kontext_rx.journal import EVENTS_KEPT, Journal
 from kontext_rx.stream import Stream
@@ -21,9 +21,12 @@ class Book:
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self.reports: list[str] = []
-        self.door = Door(lambda error, where: self.reports.append(f"{where}: {error!r}"))
-        self.history = History[bytes](lambda _: b"")
-        self.journal = Journal(self.history, self.door, lambda: self.clock.at)
+        self.door = Clock(self.clock, self)
+        self.history = History(lambda _: b"")
+        self.journal = Journal(self.history, self.door)
+
+    def report(self, error: BaseException, where: str) -> None:
+        self.reports.append(f"{where}: {error!r}")
 
     def keep(self, *message_ids: str) -> None:
         for message_id in message_ids:
@@ -47,7 +50,7 @@ class Book:
 
     @property
     def entries(self) -> set[str]:
-        return set(self.journal._entries)
+        return {*self.journal._told, *self.journal._settled, *self.journal._audiences}
 
 
 @pytest.fixture
@@ -203,7 +206,7 @@ def test_leaving_inside_a_replay_leaves(book: Book) -> None:
     book.events("a1").pipe(rxops.take(1)).subscribe(heard.append)
     book.tell(height(2))
     assert heard == [filled()]
-    assert not book.journal._entries["a1"].relay
+    assert "a1" not in book.journal._audiences
 
 
 # --- entries come and go ------------------------------------------------------------------------------------------

@@ -11,10 +11,11 @@ from hypothesis import example, given, settings
 from reactivex import Observable, Subject
 from reactivex.abc import ObserverBase, SchedulerBase
 from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.scheduler import ImmediateScheduler
 
 from kontext_rx import Message
 from kontext_rx.pairing import Answered, Silent
-from kontext_rx.preload import DEBOUNCE_S, PacedTurn, Submitted, at_once, preloads
+from kontext_rx.preload import DEBOUNCE_S, PacedTurn, Submitted, preloads
 from kontext_rx.testing import Marbles, VirtualAdServer, VirtualClock, virtual_session
 
 Preloads = Callable[..., Callable[[Observable[Any]], Observable[Any]]]
@@ -342,7 +343,11 @@ def test_an_answer_that_needs_no_request_comes_at_once(ms: Marbles, sent: Sent) 
     users = ms.hot("    a-------------a-----------|")
     expected = "        ----------x-------------x-|"
 
-    ms.check(sent(users, {"a": at_once(answered)}, ms.scheduler), expected, x=answered)
+    ms.check(
+        sent(users, {"a": rx.just(answered, scheduler=ImmediateScheduler.singleton())}, ms.scheduler),
+        expected,
+        x=answered,
+    )
 
 
 def test_a_request_may_answer_more_than_once_until_it_is_superseded(ms: Marbles, sent: Sent) -> None:

@@ -29,14 +29,14 @@ class Source:
         self.reports: list[tuple[str, str]] = []
         self.errors: list[Exception] = []
         self.clock = VirtualClock()
-        self.door = Door(self._report)
-        self.relay = Relay[Any](self.door, "source")
+        self.door = Door(self)
+        self.relay = Relay[Any]("source")
         self.stream = self.of(self.relay)
 
     def of(self, relay: Relay[Any]) -> Stream[Any]:
-        return Stream(lambda observer, _: relay.add(observer), door=self.door, scheduler=self.clock, name=relay.name)
+        return Stream(lambda callback, _: relay.add(callback), door=self.door, scheduler=self.clock, name=relay.name)
 
-    def _report(self, error: Exception, where: str) -> None:
+    def report(self, error: Exception, where: str) -> None:
         self.reports.append((where, repr(error)))
         self.errors.append(error)
 
@@ -84,7 +84,7 @@ def test_what_is_published_inside_an_event_comes_after_it_for_everyone(source: S
 
 def test_two_streams_of_one_door_share_one_order(source: Source) -> None:
     """What a subscriber of one stream publishes on another waits until everyone was told of the cause."""
-    other = Relay[Any](source.door, "other")
+    other = Relay[Any]("other")
     seen: list[str] = []
     source.stream.subscribe(lambda value: source.door.publish(other.send, f"because of {value}"))
     source.of(other).subscribe(seen.append)

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from watched import Watched
 
-import kontext_rx.pipeline
 import kontext_rx.session
 from kontext_rx import AdError, Message
 from kontext_rx.pairing import Answered, Input, State
@@ -33,7 +32,7 @@ def test_in_the_pairing(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> No
     def at_the_answer(state: State, given: Input) -> bool:
         return isinstance(given, Answered)
 
-    monkeypatch.setattr(kontext_rx.pipeline, "step", breaks_once(kontext_rx.pipeline.step, at_the_answer))
+    monkeypatch.setattr(kontext_rx.session, "step", breaks_once(kontext_rx.session.step, at_the_answer))
     _one_turn_is_lost_and_the_next_fills(watched)
 
 
