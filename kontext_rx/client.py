@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, cast
 
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
-from .source import Source, Undo
+from .source import Source
 from .typing import BodyTooLargeError, HttpRequest, HttpResponse, Transport
 
 if TYPE_CHECKING:
@@ -76,45 +76,21 @@ class AiohttpTransport:
         self._http = http
         self._owned = http is None
         self._lifetime: AsyncGenerator[None, None] | None = None
-        self._tasks: set[asyncio.Task[HttpResponse]] = set()
+        self.sending: set[asyncio.Task[None]] = set()
 
     def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
         """The request as a cold observable: one task a subscription, cancelled when it is disposed."""
+        return _Posting(self, request)
 
-        def subscribe(observer: ObserverBase[HttpResponse], _: SchedulerBase | None = None) -> DisposableBase:
-            task = asyncio.get_running_loop().create_task(self._post(request))
-            self._tasks.add(task)
-
-            def done(task: asyncio.Task[HttpResponse]) -> None:
-                self._tasks.discard(task)
-                if task.cancelled():
-                    return
-                error = task.exception()
-                if error is None:
-                    observer.on_next(task.result())
-                    observer.on_completed()
-                elif isinstance(error, Exception):
-                    observer.on_error(error)
-
-            task.add_done_callback(done)
-            return Undo(lambda: _cancel(task))
-
-        return Source(subscribe)
-
-    async def _post(self, request: HttpRequest) -> HttpResponse:
+    async def post(self, request: HttpRequest) -> HttpResponse:
+        """Send *request* and read what comes back. Raises an `OSError` when the network fails."""
         http = self._http or self._open()
         try:
             async with http.post(
-                request.url,
-                data=request.body,
-                headers=dict(request.headers),
-                allow_redirects=False,
-                timeout=self._no_limit,
+                request.url, data=request.body, headers=request.headers, allow_redirects=False, timeout=self._no_limit
             ) as response:
                 body = await _read(response) if 200 <= response.status < 300 else b""
-                return HttpResponse(
-                    response.status, body, {name.lower(): text for name, text in response.headers.items()}
-                )
+                return HttpResponse(response.status, body, _Headers(response.headers))
         except self._aiohttp.ClientError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
 
@@ -140,7 +116,7 @@ class AiohttpTransport:
 
     async def settled(self) -> None:
         """Wait for the tasks that were cancelled."""
-        if going := [task for task in self._tasks if task.cancelling()]:
+        if going := [task for task in self.sending if task.cancelling()]:
             await asyncio.wait(going)
 
     async def aclose(self) -> None:
@@ -151,24 +127,104 @@ class AiohttpTransport:
             await self._shut()
 
     async def _shut(self) -> None:
-        for task in tuple(self._tasks):
-            task.cancel()
+        for task in tuple(self.sending):
+            _cancel(task, self.sending)
         await self.settled()
         if self._owned and self._http is not None:
             http, self._http = self._http, None
             await http.close()
 
 
-def _cancel(task: asyncio.Task[Any]) -> None:
-    if not task.done():
-        with contextlib.suppress(RuntimeError):  # the loop was closed under the task
-            task.cancel()
+class _Posting(Source[HttpResponse]):
+    """A request that is sent to whoever subscribes."""
+
+    def __init__(self, transport: AiohttpTransport, request: HttpRequest) -> None:
+        super().__init__()
+        self._transport, self._request = transport, request
+
+    def _subscribe_core(
+        self, observer: ObserverBase[HttpResponse], scheduler: SchedulerBase | None = None
+    ) -> DisposableBase:
+        return _Sending(self._transport, self._request, observer)
+
+    def subscribe(
+        self,
+        on_next: ObserverBase[HttpResponse] | Callable[[HttpResponse], object] | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+        on_completed: Callable[[], None] | None = None,
+        *,
+        scheduler: SchedulerBase | None = None,
+    ) -> DisposableBase:
+        if isinstance(on_next, ObserverBase):  # a sending keeps the contract itself
+            return self._subscribe_core(cast("ObserverBase[HttpResponse]", on_next), scheduler)
+        return super().subscribe(on_next, on_error, on_completed, scheduler=scheduler)
+
+
+class _Sending(DisposableBase):
+    """A request on the wire; its task tells the observer."""
+
+    __slots__ = ("_observer", "_sending", "_task")
+
+    def __init__(self, transport: AiohttpTransport, request: HttpRequest, observer: ObserverBase[HttpResponse]) -> None:
+        self._observer: ObserverBase[HttpResponse] | None = observer
+        self._sending = transport.sending
+        self._task = asyncio.get_running_loop().create_task(self._send(transport, request))
+        self._sending.add(self._task)
+
+    async def _send(self, transport: AiohttpTransport, request: HttpRequest) -> None:
+        failed = None
+        try:
+            response = await transport.post(request)
+        except Exception as error:
+            response, failed = None, error
+        finally:  # not when the task is done, which is a turn of the loop later
+            self._sending.discard(self._task)
+        observer, self._observer = self._observer, None
+        if observer is None:
+            return
+        if response is not None:
+            observer.on_next(response)
+            observer.on_completed()
+        elif failed is not None:
+            observer.on_error(failed)
+
+    def dispose(self) -> None:
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            _cancel(self._task, self._sending)
+
+
+def _cancel(task: asyncio.Task[None], sending: set[asyncio.Task[None]]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop was closed under the task
+        task.add_done_callback(sending.discard)  # it may not have begun, and then it never says that it ends
+        task.cancel()
+
+
+class _Headers(Mapping[str, str]):
+    """An answer's headers by their names in lower case, without making a dict of what is seldom read."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+
+    def __getitem__(self, name: str) -> str:
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name.lower() for name in self._given))
+
+    def __len__(self) -> int:
+        return len(dict.fromkeys(name.lower() for name in self._given))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
+    content = response.content
+    if content.is_eof() and content.total_bytes <= BODY_LIMIT:  # it came with the headers
+        return content.read_nowait()
     chunks: list[bytes] = []
     size = 0
-    async for chunk in response.content.iter_any():
+    async for chunk in content.iter_any():
         size += len(chunk)
         if size > BODY_LIMIT:
             response.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from reactivex.abc import DisposableBase, ScheduledAction, SchedulerBase
@@ -51,26 +52,27 @@ class Clock(Door, PeriodicScheduler):
     no time and no duration, and what a machine sleeps through is not counted where the loop's clock does not.
     """
 
-    __slots__ = ("_instant", "_loop", "_offset", "scheduler", "tap")
+    __slots__ = ("_loop", "_offset", "instant", "scheduler", "tap")
 
     def __init__(self, scheduler: SchedulerBase, house: Reports) -> None:
         super().__init__(house)
         self.scheduler = scheduler
         self._loop = scheduler.loop if isinstance(scheduler, LoopScheduler) else None
         self._offset = 0.0 if self._loop is None else time.time() - self._loop.time()
-        self._instant = 0.0
+        self.instant = 0.0
+        """While the door is open, the time of what is under way; else of what was. `at` is right at any moment."""
         self.tap: Tap | None = None
         """Told of everything that enters and of everything that follows."""
 
     def __enter__(self) -> None:
         if not self._depth:
-            self._instant = self._read()
+            self.instant = self._read()
         self._depth += 1
 
     @property
     def at(self) -> float:
         """Now, in epoch seconds."""
-        return self._instant if self._depth else self._read()
+        return self.instant if self._depth else self._read()
 
     def _read(self) -> float:
         if self._loop is not None:
@@ -91,7 +93,7 @@ class Clock(Door, PeriodicScheduler):
         self, duetime: RelativeTime, action: ScheduledAction[T], state: T | None = None
     ) -> DisposableBase:
         """Run *action* in *duetime*, a timedelta or seconds."""
-        return self._start(self.to_seconds(duetime), action, state)
+        return self._start(duetime if type(duetime) is float else self.to_seconds(duetime), action, state)
 
     def schedule_absolute(
         self, duetime: AbsoluteTime, action: ScheduledAction[T], state: T | None = None
@@ -102,18 +104,18 @@ class Clock(Door, PeriodicScheduler):
     def _start(self, after: float, action: ScheduledAction[Any], state: Any) -> DisposableBase:
         timer = _Timer(self, self.at + after, action, state)
         if self._loop is None:
-            timer.waits = self.scheduler.schedule_relative(max(after, 0.0), timer.ring)
+            timer.call_off = self.scheduler.schedule_relative(max(after, 0.0), timer.ring).dispose
         elif after > 0:
-            timer.waits = self._loop.call_later(after, timer.ring)
+            timer.call_off = self._loop.call_later(after, timer.ring).cancel
         else:
-            timer.waits = self._loop.call_soon(timer.ring)
+            timer.call_off = self._loop.call_soon(timer.ring).cancel
         return timer
 
     def rung(self, timer: _Timer) -> None:
         """Let *timer* do what it is there for."""
         with self:
             if self.tap is not None:
-                self.tap.rang(self.at, timer.due)
+                self.tap.rang(self.instant, timer.due)
             if timer.action is not None:
                 timer.follows = timer.action(self, timer.state)
 
@@ -121,13 +123,13 @@ class Clock(Door, PeriodicScheduler):
 class _Timer(DisposableBase):
     """One thing that is to happen later."""
 
-    __slots__ = ("_clock", "action", "due", "follows", "state", "waits")
+    __slots__ = ("_clock", "action", "call_off", "due", "follows", "state")
 
     def __init__(self, clock: Clock, due: float, action: ScheduledAction[Any], state: Any) -> None:
         self._clock: Clock | None = clock
         self.due, self.state = due, state
         self.action: ScheduledAction[Any] | None = action
-        self.waits: asyncio.Handle | DisposableBase | None = None
+        self.call_off: Callable[[], object] | None = None
         self.follows: DisposableBase | None = None
 
     def ring(self, *_: object) -> None:
@@ -137,11 +139,9 @@ class _Timer(DisposableBase):
 
     def dispose(self) -> None:
         self._clock = self.action = self.state = None
-        waits, self.waits = self.waits, None
-        if isinstance(waits, DisposableBase):
-            waits.dispose()
-        elif waits is not None:  # a handle of the loop's, which in uvloop is no asyncio.Handle
-            waits.cancel()
+        call_off, self.call_off = self.call_off, None
+        if call_off is not None:
+            call_off()
         follows, self.follows = self.follows, None
         if follows is not None:
             follows.dispose()

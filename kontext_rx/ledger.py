@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 
@@ -94,11 +94,12 @@ class Ledger:
 
     def note(self, trace: Trace) -> None:
         """Remember one thing that happened."""
-        self._stories = None
-        if isinstance(trace, Added) and trace.role == "user" and self._turn:
+        if type(trace) is Added and trace.role == "user" and self._turn:
             self._close()
-        self._turn.append(trace)
-        if len(self._turn) > LONGEST_TURN:
+        self._stories = None
+        turn = self._turn
+        turn.append(trace)
+        if len(turn) > LONGEST_TURN:
             self._thin()
 
     @property
@@ -133,8 +134,7 @@ class Ledger:
 
     def _close(self) -> None:
         """A turn is over; the oldest go when there are enough messages without them."""
-        self._count_up()
-        size = sum([isinstance(trace, Added) for trace in self._turn])
+        size = self._count_up()
         self._turns.append(tuple(self._turn))
         self._sizes.append(size)
         self._kept += size
@@ -152,32 +152,62 @@ class Ledger:
         self._turn = [trace for number, trace in enumerate(self._turn) if number in numbers or isinstance(trace, Ended)]
         self._counted = len(self._turn)
 
-    def _count_up(self) -> None:
-        """Count what has happened since this was called last."""
-        for trace in self._turn[self._counted :] if self._counted else self._turn:
-            match trace:
-                case PreloadStep():
-                    if trace.name == "sent" and not trace.track_only:
-                        self._count("sent")
-                    elif trace.outcome == "filled":
-                        self._count("filled")
-                case Added():
-                    if trace.role == "user":
-                        self._count("turns")
-                case Linked():
-                    self._reached[trace.message_id] = _Reached(tuple(trace.bids))
-                    self._count("linked")
-                case Mounted():
-                    self._reach(trace.message_id, "mounted")
-                case Dropped():
-                    self._drop(trace.message_id, trace.codes)
-                case RenderStarted() | Viewed() | Clicked():
-                    self._reach(trace.message_id or "", _STAGES[type(trace)])
-                    if isinstance(trace, Viewed) and trace.revenue:
-                        self._count("revenue", trace.revenue)
-                case _:
-                    pass
-        self._counted = len(self._turn)
+    def _count_up(self) -> int:
+        """Count what has happened since this was called last; gives how many messages this turn has."""
+        counted, self._counted = self._counted, len(self._turn)
+        size = 0
+        for number, trace in enumerate(self._turn):
+            kind = type(trace)
+            size += kind is Added
+            if number >= counted and (count := self._COUNTED.get(kind)) is not None:
+                count(self, trace)
+        return size
+
+    def _step(self, step: PreloadStep) -> None:
+        if step.name == "sent" and not step.track_only:
+            self._count("sent")
+        elif step.outcome == "filled":
+            self._count("filled")
+
+    def _add(self, added: Added) -> None:
+        if added.role == "user":
+            self._count("turns")
+
+    def _link(self, linked: Linked) -> None:
+        self._reached[linked.message_id] = _Reached(tuple(linked.bids))
+        self._count("linked")
+
+    def _mount(self, mounted: Mounted) -> None:
+        self._reach(mounted.message_id, "mounted")
+
+    def _render(self, started: RenderStarted) -> None:
+        self._reach(started.message_id or "", "rendered")
+
+    def _view(self, viewed: Viewed) -> None:
+        self._reach(viewed.message_id or "", "viewed")
+        if viewed.revenue:
+            self._count("revenue", viewed.revenue)
+
+    def _click(self, clicked: Clicked) -> None:
+        self._reach(clicked.message_id or "", "clicked")
+
+    def _drop(self, dropped: Dropped) -> None:
+        reached = self._reached.get(dropped.message_id)
+        if reached is not None:
+            reached.codes = tuple(code for code in reached.codes if code not in dropped.codes)
+            if not reached.codes:  # nothing is left that could come further
+                del self._reached[dropped.message_id]
+
+    _COUNTED: ClassVar[dict[type, Callable[[Ledger, Any], None]]] = {
+        PreloadStep: _step,
+        Added: _add,
+        Linked: _link,
+        Mounted: _mount,
+        RenderStarted: _render,
+        Viewed: _view,
+        Clicked: _click,
+        Dropped: _drop,
+    }
 
     def _reach(self, message_id: str, stage: str) -> None:
         """A reply's ad has come to *stage*: it counts the first time."""
@@ -185,13 +215,6 @@ class Ledger:
         if reached is not None and stage not in reached.stages:
             reached.stages += (stage,)
             self._count(stage)
-
-    def _drop(self, message_id: str, codes: tuple[str, ...]) -> None:
-        reached = self._reached.get(message_id)
-        if reached is not None:
-            reached.codes = tuple(code for code in reached.codes if code not in codes)
-            if not reached.codes:  # nothing is left that could come further
-                del self._reached[message_id]
 
     def _count(self, stage: str, by: float = 1) -> None:
         self._counts[stage] = self._counts.get(stage, 0) + by
@@ -207,9 +230,6 @@ class _Reached(msgspec.Struct, gc=False):
 
     codes: tuple[str, ...]
     stages: tuple[str, ...] = ()
-
-
-_STAGES: Final[dict[type, str]] = {RenderStarted: "rendered", Viewed: "viewed", Clicked: "clicked"}
 
 
 # --- stories ------------------------------------------------------------------------------------------------------

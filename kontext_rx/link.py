@@ -149,7 +149,9 @@ class ServerLink:
             self.disabled = True
             self._outlet.debug("Init: disabled")
             self._outlet.emit(
-                AdError(message="Session is disabled", err_code="session_disabled_by_init", at=self._outlet.door.at)
+                AdError(
+                    message="Session is disabled", err_code="session_disabled_by_init", at=self._outlet.door.instant
+                )
             )
 
     # --- /preload ---
@@ -163,17 +165,19 @@ class ServerLink:
         message_id, outlet = paced.submitted.message.id, self._outlet
         if self.disabled or self._send is None:
             outlet.step(
-                PreloadStep(name="cancelled", user_message_id=message_id, at=outlet.door.at, reason="session_disabled")
+                PreloadStep(
+                    name="cancelled", user_message_id=message_id, at=outlet.door.instant, reason="session_disabled"
+                )
             )
             outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
-            return _at_once(observer, Answered(message_id, Silent("session_disabled"), outlet.door.at))
+            return _at_once(observer, Answered(message_id, Silent("session_disabled"), outlet.door.instant))
         try:
             request = self._preload_request(paced.track_only)
         except Exception as error:
             outlet.report(error, "preload")
             failed = wire.lost(type(error).__name__)
             self._resolve(message_id, "error", failed.err_code)
-            return _at_once(observer, Answered(message_id, failed, outlet.door.at))
+            return _at_once(observer, Answered(message_id, failed, outlet.door.instant))
         if self.newest != message_id:  # the consent provider has said something: that is newer
             return Undo()
         preload = _Preload(
@@ -183,7 +187,7 @@ class ServerLink:
             PreloadStep(
                 name="sent",
                 user_message_id=message_id,
-                at=outlet.door.at,
+                at=outlet.door.instant,
                 track_only=paced.track_only,
                 reason=paced.reason,
             )
@@ -199,7 +203,7 @@ class ServerLink:
             PreloadStep(
                 name="retried",
                 user_message_id=paced.submitted.message.id,
-                at=self._outlet.door.at,
+                at=self._outlet.door.instant,
                 attempt=retry.attempt,
                 delay_s=retry.delay_s,
                 reason=retry.why,
@@ -213,7 +217,7 @@ class ServerLink:
             PreloadStep(
                 name="cancelled",
                 user_message_id=message_id,
-                at=self._outlet.door.at,
+                at=self._outlet.door.instant,
                 by=newer,
                 reason="session_destroyed" if newer is None else None,
             )
@@ -268,7 +272,7 @@ class ServerLink:
             answer = wire.judge_preload(result.status, result.body, self.options.enabled_placement_codes)
         if answer.session_id is not None:
             self.session_id = answer.session_id
-        took = outlet.door.at - sent_at
+        took = outlet.door.instant - sent_at
         match answer:
             case Fill(bids=bids) if paced.track_only:
                 if debugged:
@@ -300,7 +304,7 @@ class ServerLink:
             PreloadStep(
                 name="resolved",
                 user_message_id=message_id,
-                at=self._outlet.door.at,
+                at=self._outlet.door.instant,
                 outcome=outcome,
                 reason=reason,
                 duration_s=took,
@@ -354,7 +358,7 @@ class ServerLink:
         outlet = self._outlet
         with outlet.door:
             if outlet.door.tap is not None:
-                outlet.door.tap.answered(outlet.door.at, number, answer)
+                outlet.door.tap.answered(outlet.door.instant, number, answer)
             deliver(answer)
 
     # --- the end ---
@@ -388,7 +392,7 @@ class _Preload(Exchange):
         door = link.door
         super().__init__(send, request, timeout_s=link.timeout_ms / 1000, scheduler=door, post=link)
         self._link, self._paced, self._observer = link, paced, observer
-        self._messages, self._reports, self._sent_at = messages, reports, door.at
+        self._messages, self._reports, self._sent_at = messages, reports, door.instant
         self._is_over = False
 
     def retrying(self, retry: Retry) -> None:
@@ -398,7 +402,7 @@ class _Preload(Exchange):
         self._is_over = True
         paced, link = self._paced, self._link
         ending = link.judge(result, paced, self._messages, self._sent_at, reports=self._reports)
-        self._observer.on_next(Answered(paced.submitted.message.id, ending, link.door.at))
+        self._observer.on_next(Answered(paced.submitted.message.id, ending, link.door.instant))
         self._observer.on_completed()
 
     def dispose(self) -> None:

@@ -50,6 +50,22 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """When it was created, with a time zone; now (UTC) when left out. Sent in UTC, cut to milliseconds."""
 
     def __post_init__(self) -> None:
+        # What nearly every message is, told apart from what has to be looked at.
+        if (
+            type(self.id) is str
+            and type(self.content) is str
+            and self.id.isascii()
+            and not self.id.isspace()
+            and self.id
+            and self.role in ("user", "assistant")
+            and type(self.role) is str
+            and type(self.created_at) is dt.datetime
+            and self.created_at.tzinfo is dt.UTC
+        ):
+            return
+        self._check()
+
+    def _check(self) -> None:
         if not isinstance(self.id, str) or not self.id.strip():
             raise InvalidMessageError("id", self.id, "give a text that is unique in the conversation and not blank")
         if not is_sendable(self.id):

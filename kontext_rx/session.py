@@ -489,7 +489,7 @@ class Session:
             self._outlet.debug("Session: message-duplicate", messageId=message.id, changed=repeats == "changed")
             return
         outlet, message_id, is_user = self._outlet, message.id, message.role == "user"
-        at = outlet.door.at
+        at = outlet.door.instant
         trimmed = self._history.add(message)
         outlet.trace(
             Added(
@@ -564,7 +564,7 @@ class Session:
                         Linked(
                             message_id=message_id,
                             user_message_id=user_message_id,
-                            at=outlet.door.at,
+                            at=outlet.door.instant,
                             bids={bid.code: bid.bid_id for bid in fill.bids},
                         )
                     )
@@ -585,7 +585,7 @@ class Session:
                     if outlet.is_debugged:
                         ids = [bid.bid_id for bid in bids]
                         outlet.debug(f"Session: bid-{reason}", messageId=message_id, bidIds=ids)
-                    outlet.trace(_dropped(output, outlet.door.at))
+                    outlet.trace(_dropped(output, outlet.door.instant))
 
     def _broken(self, error: Exception) -> None:
         """A defect of ours: the turn is lost, the session goes on with the next."""
@@ -676,17 +676,20 @@ class Session:
     def _mutate(self, call: str, change: Callable[..., None], *args: Any) -> None:
         if self._destroyed or (self._loop is not None and self._loop.is_closed()):
             raise SessionDestroyedError(call)
-        if self._lock is None and threading.get_ident() == self._thread:
-            self._change(call, change, args)
-        else:
+        if self._lock is not None or threading.get_ident() != self._thread:
             self._on_loop(call, self._change, call, change, args)
+            return
+        with (door := self._outlet.door):
+            if door.tap is not None:
+                door.tap.called(door.instant, call, *args)
+            change(*args)
 
     def _change(self, call: str, change: Callable[..., None], args: tuple[Any, ...]) -> None:
         if self._destroyed:  # it came from another thread, and the end overtook it
             return
-        with self._outlet.door:
-            if (tap := self._tap) is not None:
-                tap.called(self._outlet.now(), call, *args)
+        with (door := self._outlet.door):
+            if door.tap is not None:
+                door.tap.called(door.instant, call, *args)
             change(*args)
 
     def _on_loop(self, call: str, function: Callable[..., None], *args: Any) -> None:

@@ -50,7 +50,7 @@ class Source(Observable[T]):
     ) -> DisposableBase:
         """Subscribe an observer, or functions. An error that nobody takes is raised."""
         if callable(getattr(on_next, "on_next", None)):
-            observer = cast(ObserverBase[T], on_next)
+            observer = cast("ObserverBase[T]", on_next)
         else:
             observer = _Functions(cast("Callable[[T], object] | None", on_next), on_error, on_completed)
         # Not `_Subscriber[T](...)`: a subscripted class takes four times as long to call.

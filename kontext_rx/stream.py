@@ -80,11 +80,11 @@ class _Carrier(Source[T]):
         the operators in between run on the session's scheduler unless *scheduler* names another.
         """
         if on_next is not None and callable(getattr(on_next, "on_next", None)):
-            observer = cast(ObserverBase[T], on_next)
+            observer = cast("ObserverBase[T]", on_next)
             on_next, on_error, on_completed = observer.on_next, observer.on_error, observer.on_completed
         callback: Callback[T] = Callback(
             self._door,
-            cast(Callable[[T], object], on_next or _ignore),
+            cast("Callable[[T], object]", on_next or _ignore),
             self._name,
             on_error=on_error,
             on_completed=on_completed,

@@ -455,6 +455,48 @@ def judge_preload(status: int, body: bytes, enabled: tuple[str, ...]) -> Preload
         return Skip("unfilled_bid", note="no-content")
     if not 200 <= status < 300:
         return Failed(f"HTTP {status}", "request_failed", status=status)
+    try:
+        filled = _decode_filled(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _judge_any(body, enabled)
+    if filled.err_code is not UNSET or filled.skip is not UNSET or not is_uuid(filled.session_id):
+        return _judge_any(body, enabled)
+    bids: list[Bid] = []
+    for one in filled.bids:
+        if not is_uuid(one.bid_id):
+            return _judge_any(body, enabled)
+        creative = one.creative_type if one.om is None or one.om.creative_type is None else one.om.creative_type
+        bids.append(_bid_of(one.bid_id, one.code, one.revenue, one.impression_trigger, creative))
+    return _fill(bids, filled.session_id.lower(), enabled)
+
+
+class _Om(msgspec.Struct, rename="camel", gc=False):
+    creative_type: str | None = None
+
+
+class _FilledBid(msgspec.Struct, rename="camel", gc=False):
+    bid_id: str
+    code: str
+    revenue: int | float | None = None
+    impression_trigger: str | None = None
+    creative_type: str | None = None
+    om: _Om | None = None
+
+
+class _Filled(msgspec.Struct, rename="camel"):
+    """An answer with ads, as nearly all of them are; one that differs in anything is read field by field."""
+
+    session_id: str
+    bids: list[_FilledBid]
+    err_code: Raw | UnsetType = UNSET
+    skip: Raw | UnsetType = UNSET
+
+
+_decode_filled: Final = msgspec.json.Decoder(_Filled).decode
+
+
+def _judge_any(body: bytes, enabled: tuple[str, ...]) -> PreloadAnswer:
+    """What a body means, whatever is in it."""
     if not body.strip():
         return Skip("unfilled_bid", note="no-content")
     try:
@@ -472,9 +514,19 @@ def judge_preload(status: int, body: bytes, enabled: tuple[str, ...]) -> Preload
     if answer.get("skip") is True:
         skip_code = answer.get("skipCode")
         return Skip(skip_code if isinstance(skip_code, str) and skip_code else "unknown", session_id)
-    wanted = {bid.code: bid for bid in reversed(bids) if bid.code in enabled}  # reversed: the first of a code stays
-    kept = tuple(bid for bid in bids if wanted.get(bid.code) is bid)
-    return Fill(kept, session_id) if kept else Skip("unfilled_bid", session_id, "no-bids-for-placement-codes")
+    return _fill(bids, session_id, enabled)
+
+
+def _fill(bids: Iterable[Bid], session_id: str, enabled: tuple[str, ...]) -> PreloadAnswer:
+    kept: dict[str, Bid] = {}
+    for bid in bids:
+        if bid.code in enabled:
+            kept.setdefault(bid.code, bid)
+    return (
+        Fill(tuple(kept.values()), session_id)
+        if kept
+        else Skip("unfilled_bid", session_id, "no-bids-for-placement-codes")
+    )
 
 
 def lost(why: str) -> Failed:
@@ -532,12 +584,17 @@ def _bid(given: object) -> Bid:
     creative = cast(dict[str, object], om).get("creativeType") if isinstance(om, dict) else None
     if creative is None:
         creative = fields.get("creativeType")
+    bid_id = _uuid(fields.get("bidId"), "bidId", required=True)
+    return _bid_of(bid_id, code, revenue, fields.get("impressionTrigger"), creative)
+
+
+def _bid_of(bid_id: str, code: str, revenue: object, trigger: object, creative: object) -> Bid:
     return Bid(
-        bid_id=_uuid(fields.get("bidId"), "bidId", required=True),
-        code=code,
-        revenue=revenue if _is_number(revenue) else None,
-        impression_trigger="component" if fields.get("impressionTrigger") == "component" else "immediate",
-        creative_type=creative if creative in ("display", "video") else None,
+        bid_id.lower(),
+        code,
+        revenue if _is_number(revenue) else None,
+        "component" if trigger == "component" else "immediate",
+        creative if creative in ("display", "video") else None,
     )
 
 

@@ -114,7 +114,7 @@ def _open(server: str, client: kx.Client, number: int, on_event: Callable[[Any],
 
 
 async def _until_settled(client: kx.Client) -> None:
-    while client._pool._tasks:  # type: ignore[union-attr]  # until every /init is answered
+    while client._pool.sending:  # type: ignore[union-attr]  # until every /init is answered
         await asyncio.sleep(0.01)
 
 
