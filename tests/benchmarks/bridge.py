@@ -21,10 +21,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gzip
+import importlib
 import json
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -118,7 +119,7 @@ def difference(asked: list[tuple[float, float, float]]) -> tuple[float, float]:
 
 
 @asynccontextmanager
-async def chat(ads: AdServer) -> AsyncIterator[tuple[kx.Session, str]]:
+async def chat(ads: AdServer) -> AsyncGenerator[tuple[kx.Session, str], None]:
     """A session with an ad for its one reply, and the page that shows it: on another site than the ad, as ads are."""
     bridge = hosts.Bridge()
     async with kx.create_session(
@@ -145,7 +146,7 @@ async def chat(ads: AdServer) -> AsyncIterator[tuple[kx.Session, str]]:
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Any]:
+async def chromium() -> AsyncGenerator[Any, None]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         raise SkippedError("no Chromium on this machine: apt-get install chromium")
@@ -164,11 +165,11 @@ async def chromium() -> AsyncIterator[Any]:
 def sizes() -> dict[str, int]:
     """Bytes of `browser.js`."""
     try:
-        import rjsmin
+        minified: Any = importlib.import_module("rjsmin").jsmin
     except ImportError:
         raise SkippedError("rjsmin is not installed") from None
     raw = script.body()
-    small = rjsmin.jsmin(raw.decode()).encode()
+    small = minified(raw.decode()).encode()
     return {
         "raw": len(raw),
         "raw_gzip": len(gzip.compress(raw, 9)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from measure import US, Cell, Measure, Row, cpu, run
+from measure import US, Bench, Cell, Measure, Row, cpu, run
 from sides import TEXT, Ours
 
 import kontext_rx as kx
@@ -61,11 +61,14 @@ def _with(count: int) -> Measure:
     return lambda bench: run(_events(bench.server.fast, count, bench.size(5000, 2000)))
 
 
+def _filtering(bench: Bench) -> dict[str, float]:
+    return run(_events(bench.server.fast, 100, bench.size(1000, 500), keyed=False))
+
+
 CELLS: Final = [
     Cell(
         name="fanout",
-        kinds={_name(count): _with(count) for count in COUNTS}
-        | {FILTERS: lambda bench: run(_events(bench.server.fast, 100, 500, keyed=False))},
+        kinds={_name(count): _with(count) for count in COUNTS} | {FILTERS: _filtering},
         rows=[
             Row(what="an event to one of 100", number="cpu", unit="us", of=_name(100), over=_name(1), at_most=1.2),
             Row(what="an event to one of 10,000", number="cpu", unit="us", of=_name(10_000), over=_name(1)),

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+Callback = Callable[[Any], object]
 CODES = ["inlineAd"]
 HEADERS = {
     "Content-Type": "application/json",
@@ -66,7 +67,7 @@ class HandWritten:
         "session_id",
     )  # fmt: skip
 
-    def __init__(self, http: aiohttp.ClientSession, server: str, number: int, callback: Callable[[Any], None]) -> None:
+    def __init__(self, http: aiohttp.ClientSession, server: str, number: int, callback: Callback) -> None:
         self._http, self._callback = http, callback
         self._url = server + "/preload"
         self._body = {

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -132,7 +132,7 @@ class Server:
 
 
 @contextmanager
-def started() -> Iterator[Server]:
+def started() -> Generator[Server, None, None]:
     """The server in a process of its own; on a core of its own, and this process on another, where that can be said."""
     with cores() as (_, theirs):
         program = [sys.executable, str(Path(__file__)), *map(str, theirs)]
@@ -145,7 +145,7 @@ def started() -> Iterator[Server]:
 
 
 @contextmanager
-def cores() -> Iterator[tuple[set[int], set[int]]]:
+def cores() -> Generator[tuple[set[int], set[int]], None, None]:
     """Keep this process to one core; gives it, and one that is left for the server."""
     if not hasattr(os, "sched_setaffinity") or len(all_of_them := sorted(os.sched_getaffinity(0))) < 2:
         yield set(), set()
@@ -159,7 +159,7 @@ def cores() -> Iterator[tuple[set[int], set[int]]]:
 
 
 @contextmanager
-def any_core() -> Iterator[None]:
+def any_core() -> Generator[None, None, None]:
     """Let this process, and what it starts, run anywhere for a while."""
     if not hasattr(os, "sched_setaffinity"):
         yield

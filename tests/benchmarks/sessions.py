@@ -91,7 +91,7 @@ async def _kept(side: type[Pool], server: str, count: int, turns: int) -> dict[s
 class _Silence(Observable[HttpResponse]):
     """No answer, at no cost."""
 
-    def subscribe(self, *_: Any, **__: Any) -> DisposableBase:  # pyright: ignore
+    def subscribe(self, *_: Any, **__: Any) -> DisposableBase:
         return _NOTHING
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, Protocol, Self
 
@@ -33,18 +33,18 @@ class Pool(Protocol):
         """A session with one subscriber."""
         ...
 
-    async def ready(self, sessions: Iterable[Any]) -> None:
+    async def ready(self, sessions: Iterable[Any], /) -> None:
         """Wait until everything is answered that opening has asked."""
         ...
 
     @staticmethod
-    def user(session: Any, message_id: str, text: str) -> None: ...
+    def user(session: Any, message_id: str, text: str, /) -> None: ...
 
     @staticmethod
-    def reply(session: Any, message_id: str, text: str) -> None: ...
+    def reply(session: Any, message_id: str, text: str, /) -> None: ...
 
     @staticmethod
-    def close(session: Any) -> None: ...
+    def close(session: Any, /) -> None: ...
 
     @staticmethod
     def from_a_thread(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *args: Any) -> None:
@@ -52,7 +52,7 @@ class Pool(Protocol):
         ...
 
     @staticmethod
-    def bid_id(told: Any) -> str:
+    def bid_id(told: Any, /) -> str:
         """Of what a subscriber was told. Raises for anything but a fill."""
         ...
 
@@ -65,7 +65,7 @@ class Ours:
 
     @classmethod
     @asynccontextmanager
-    async def over(cls, server: str, **connections: Any) -> AsyncIterator[Self]:
+    async def over(cls, server: str, **connections: Any) -> AsyncGenerator[Self, None]:
         if connections:
             async with _http(**connections) as http:
                 yield cls(server, kx.Client(http=http))
@@ -121,7 +121,7 @@ class ByHand:
 
     @classmethod
     @asynccontextmanager
-    async def over(cls, server: str, **connections: Any) -> AsyncIterator[Self]:
+    async def over(cls, server: str, **connections: Any) -> AsyncGenerator[Self, None]:
         async with _http(**(connections or {"limit": 0})) as http:
             yield cls(server, http)
 
@@ -157,7 +157,7 @@ class Bare:
 
     @classmethod
     @asynccontextmanager
-    async def over(cls, server: str) -> AsyncIterator[Self]:
+    async def over(cls, server: str) -> AsyncGenerator[Self, None]:
         async with _http(limit=0) as http:
             yield cls(http, server)
 
@@ -196,9 +196,9 @@ class Conversation:
 
 
 @asynccontextmanager
-async def conversations(over: type[Pool], server: str, count: int, **connections: Any) -> AsyncIterator[list[Any]]:
+async def conversations(side: type[Pool], server: str, count: int) -> AsyncGenerator[list[Conversation], None]:
     """*count* conversations of one side, open and ready; closed in the end."""
-    async with over.over(server, **connections) as pool:
+    async with side.over(server) as pool:
         opened = [Conversation(pool, number) for number in range(count)]
         await pool.ready([one.session for one in opened])
         yield opened

@@ -116,8 +116,7 @@ class Soak:
         while True:
             for one in self._speakers:
                 at += pause
-                if (wait := at - time.monotonic()) > 0:
-                    await asyncio.sleep(wait)
+                await asyncio.sleep(max(0.0, at - time.monotonic()))  # also when late: the loop has more to do
                 one.ask()
 
     async def look(self, seconds: float) -> None:
