@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from measure import OURS, Bench, Cell, Row, SkippedError, percentiles
-from server import any_core
+from processes import CORES, kept_to
 
 import kontext_rx as kx
 from kontext_rx import hosts
@@ -194,7 +194,7 @@ def report(results: dict[str, Any]) -> None:
 
 def measured(bench: Bench) -> dict[str, float]:
     """The numbers of the table that has everything."""
-    with any_core():  # a browser takes several
+    with kept_to(CORES):  # a browser takes several
         found = asyncio.run(delays(bench.size(1000, 200), RATE))
     return percentiles("delay", found["delay_ms"]) | {"bytes": sizes()["minified_gzip"]}
 

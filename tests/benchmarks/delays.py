@@ -2,8 +2,8 @@
 What a session adds to the time that things take: to the request, and from the answer to the subscriber.
 
 The first is from `add_message` to the request's arrival at the server, the debounce subtracted; the second from the
-server's write to the call of the subscriber. Both hold the kernel and aiohttp. Turns come at random times, in a round
-the same for every kind; the first turn of each session, which opens connections, does not count.
+server's write to the call of the subscriber. Both hold the kernel and aiohttp. The moments of the turns are random, and
+in a round the same for every kind; the first turn of each session, which opens connections, does not count.
 """
 
 from __future__ import annotations
@@ -57,11 +57,10 @@ class Speaker:
 
 
 class Traffic(NamedTuple):
-    """Turns of independent people, at random times: a Poisson process."""
+    """Sessions that speak once in *every_s* seconds each, from a random moment on."""
 
     sessions: int
-    rate: float
-    """Turns a second, over all sessions."""
+    every_s: float
     turns: int
     """Of each session, after the first."""
     seed: int
@@ -69,13 +68,20 @@ class Traffic(NamedTuple):
 
 async def _delays(side: type[Pool], server: str, traffic: Traffic, **connections: Any) -> dict[str, float]:
     noted: list[Noted] = []
-    chance = random.Random(traffic.seed)
     async with side.over(server, **connections) as pool:
         speakers = [Speaker(pool, number, noted) for number in range(traffic.sessions)]
         await pool.ready([one.session for one in speakers])
-        await _speak(speakers, traffic.rate, chance)
-        noted.clear()
-        await _speak(speakers * traffic.turns, traffic.rate, chance)
+        chance = random.Random(traffic.seed)
+        plan = sorted((chance.uniform(0, traffic.every_s), number) for number in range(traffic.sessions))
+        start = asyncio.get_running_loop().time()
+        for turn in range(1 + traffic.turns):
+            for phase, number in plan:
+                await _until(start + turn * traffic.every_s + phase)
+                speakers[number].ask()
+            if not turn:
+                await _until(start + traffic.every_s)
+                noted.clear()
+        await asyncio.sleep(0.5)  # the last ones are answered
         for one in speakers:
             pool.close(one.session)
         if (told := len(noted) / (traffic.sessions * traffic.turns)) < TOLD:
@@ -86,27 +92,22 @@ async def _delays(side: type[Pool], server: str, traffic: Traffic, **connections
     )
 
 
-async def _speak(speakers: list[Speaker], rate: float, chance: random.Random) -> None:
-    loop = asyncio.get_running_loop()
-    at = loop.time()
-    for one in speakers:
-        at += chance.expovariate(rate)
-        await asyncio.sleep(max(0.0, at - loop.time()))  # also when late: the loop has more to do
-        one.ask()
-    await asyncio.sleep(0.5)  # the last ones are answered
+async def _until(at: float) -> None:
+    # Also when it is late: the loop has more to do.
+    await asyncio.sleep(max(0.0, at - asyncio.get_running_loop().time()))
 
 
 def _idle(side: type[Pool]) -> Measure:
-    return lambda bench: run(_delays(side, bench.server.fast, Traffic(20, 40, bench.size(10, 5), bench.round)))
+    return lambda bench: run(_delays(side, bench.server.fast, Traffic(20, 0.5, bench.size(10, 5), bench.round)))
 
 
 def _busy(side: type[Pool]) -> Measure:
-    return lambda bench: run(_delays(side, bench.server.fast, Traffic(1000, 1000, bench.size(5, 3), bench.round)))
+    return lambda bench: run(_delays(side, bench.server.fast, Traffic(1000, 1.0, bench.size(6, 3), bench.round)))
 
 
 def _slow(side: type[Pool], **connections: Any) -> Measure:
     return lambda bench: run(
-        _delays(side, bench.server.slow, Traffic(400, 400, bench.size(8, 5), bench.round), **connections)
+        _delays(side, bench.server.slow, Traffic(400, 1.0, bench.size(8, 5), bench.round), **connections)
     )
 
 

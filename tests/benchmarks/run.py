@@ -23,7 +23,8 @@ import simulator
 import storms
 import threads
 import turns
-from measure import arguments, compare, show
+from measure import arguments, compare
+from table import show
 
 CELLS: Final = [
     cell

@@ -11,13 +11,8 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -116,60 +111,6 @@ class AdServer(asyncio.Protocol):
     def _fill(self, arrived: int) -> None:
         if not self._transport.is_closing():
             self._transport.write(_answer(FILL % _bid_id(arrived, time.monotonic_ns())))
-
-
-class Server:
-    """The server's addresses, for whoever started it."""
-
-    def __init__(self, ports: dict[str, int]) -> None:
-        self.fast, self.slow, self.faulty = (f"http://127.0.0.1:{ports[name]}" for name in MANNERS)
-
-    @staticmethod
-    def preloads(url: str) -> int:
-        """How many have come to this address."""
-        with urllib.request.urlopen(f"{url}/count") as response:
-            return int(response.read())
-
-
-@contextmanager
-def started() -> Generator[Server, None, None]:
-    """The server in a process of its own; on a core of its own, and this process on another, where that can be said."""
-    with cores() as (_, theirs):
-        program = [sys.executable, str(Path(__file__)), *map(str, theirs)]
-        with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            try:
-                yield Server(json.loads(process.stdout.readline()))
-            finally:
-                process.terminate()
-
-
-@contextmanager
-def cores() -> Generator[tuple[set[int], set[int]], None, None]:
-    """Keep this process to one core; gives it, and one that is left for the server."""
-    if not hasattr(os, "sched_setaffinity") or len(all_of_them := sorted(os.sched_getaffinity(0))) < 2:
-        yield set(), set()
-        return
-    ours, theirs = {all_of_them[-1]}, {all_of_them[0]}
-    os.sched_setaffinity(0, ours)
-    try:
-        yield ours, theirs
-    finally:
-        os.sched_setaffinity(0, all_of_them)
-
-
-@contextmanager
-def any_core() -> Generator[None, None, None]:
-    """Let this process, and what it starts, run anywhere for a while."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    kept_to = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, kept_to)
 
 
 async def main(kept_to: list[int]) -> None:

@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from server import Server, started
+from processes import Server, started
 from sides import INSTALL_ID, TEXT
 
 import kontext_rx as kx

@@ -11,7 +11,7 @@ import asyncio
 from typing import Any, Final
 
 from measure import BY_HAND, OURS, US, Cell, Measure, Row, cpu, run
-from server import Server
+from processes import Server
 from sides import TEXT, ByHand, Ours, Pool
 
 BURST: Final = 10_000
@@ -70,7 +70,7 @@ def _bursting(side: type[Pool]) -> Measure:
 
 
 def _storming(side: type[Pool]) -> Measure:
-    return lambda bench: run(_storm(side, bench.server.slow, bench.size(150, 80)))
+    return lambda bench: run(_storm(side, bench.server.slow, bench.size(300, 150)))
 
 
 CELLS: Final = [

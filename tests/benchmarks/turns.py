@@ -15,24 +15,9 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any, Final
 
-from measure import (
-    BARE,
-    BY_HAND,
-    OURS,
-    US,
-    Bench,
-    Cell,
-    Measure,
-    Row,
-    SkippedError,
-    arguments,
-    as_json,
-    compare,
-    cpu,
-    run,
-    show,
-)
+from measure import BARE, BY_HAND, OURS, US, Bench, Cell, Measure, Row, SkippedError, arguments, compare, cpu, run
 from sides import Bare, ByHand, Ours, Pool, conversations
+from table import as_json, show
 
 ON_UVLOOP: Final = "ours on uvloop"
 GOALS: Final = {10: 1.05, 64: 1.00, 1000: 1.00}
@@ -85,6 +70,7 @@ def cell(sessions: int, turns: int | None = None) -> Cell:
         rows=[
             Row(what=at, number="cpu", unit="us", at_most=GOALS.get(sessions)),
             Row(what=at, number="cpu", unit="us", over=BARE, at_most=OVER_BARE),
+            Row(what=at, number="cpu", unit="us", of=BY_HAND, over=BARE),
             Row(what=at, number="cpu", unit="us", of=ON_UVLOOP, over=OURS, at_most=UVLOOP),
             Row(what="turns a second of a core", number="turns", unit="1/s"),
         ],
