@@ -86,22 +86,23 @@ def percentiles(name: str, values: Sequence[float]) -> dict[str, float]:
     return {f"{name}_p50": cuts[49], f"{name}_p99": cuts[98]}
 
 
-Numbers = dict[str, dict[str, dict[str, list[float]]]]
-"""By cell, kind and name: a number for each round."""
-
-
 class Results(msgspec.Struct):
-    """What a run came to."""
+    """What a run came to, by cell and kind."""
 
-    numbers: Numbers
+    numbers: dict[str, dict[str, list[dict[str, float]]]]
+    """Of each round; empty for a round that failed."""
     skipped: dict[str, dict[str, str]]
-    """Why a kind of a cell has no numbers."""
-    failed: bool = False
+    """Why a kind has no numbers."""
+    failed: list[str] = []
+    """A sentence for each measurement that failed."""
 
 
 def compare(cells: Sequence[Cell], *, rounds: int, quick: bool) -> Results:
     """Measure every kind of every cell in turn, round after round: what the machine does meanwhile hits all alike."""
-    results = Results({cell.name: {kind: {} for kind in cell.kinds} for cell in cells}, {})
+    results = Results(
+        numbers={cell.name: {kind: [] for kind in cell.kinds} for cell in cells},
+        skipped={cell.name: {} for cell in cells},
+    )
     rounds_of = {cell.name: cell.rounds or rounds for cell in cells}
     with started() as server:
         run(_warm_up(server))
@@ -114,23 +115,20 @@ def compare(cells: Sequence[Cell], *, rounds: int, quick: bool) -> Results:
 
 
 def _round(cell: Cell, bench: Bench, results: Results) -> None:
-    skipped = results.skipped.setdefault(cell.name, {})
-    kinds = list(cell.kinds)
+    skipped, kinds = results.skipped[cell.name], list(cell.kinds)
     first = bench.round % len(kinds)  # each is the first in its turn
     for kind in kinds[first:] + kinds[:first]:
-        if kind in skipped:
-            continue
-        print(f"round {bench.round + 1}, {cell.name}, {kind}".ljust(79), end="\r", file=sys.stderr, flush=True)
+        where = f"round {bench.round + 1}, {cell.name}, {kind}"
+        print(where.ljust(79), end="\r", file=sys.stderr, flush=True)
+        found: dict[str, float] = {}
         try:
-            found = cell.kinds[kind](bench)
+            if kind not in skipped:
+                found = cell.kinds[kind](bench)
         except SkippedError as why:
             skipped[kind] = str(why)
-        except Exception as error:  # the other cells are still worth their time
-            skipped[kind] = f"failed: {type(error).__name__}: {error}"
-            results.failed = True
-        else:
-            for name, value in found.items():
-                results.numbers[cell.name][kind].setdefault(name, []).append(value)
+        except Exception as error:  # the rest is still worth its time
+            results.failed.append(f"{where}: {type(error).__name__}: {error}")
+        results.numbers[cell.name][kind].append(found)
 
 
 async def _warm_up(server: Server) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import platform
 import statistics
@@ -55,13 +54,15 @@ def lines(cells: Sequence[Cell], results: Results) -> list[Line]:
 
 def _line(cell: Cell, row: Row, results: Results) -> Line:
     facts = {name: getattr(row, name) for name in ("what", "unit", "of", "over", "at_most", "at_least")}
-    kinds, skipped = results.numbers[cell.name], results.skipped.get(cell.name, {})
-    why = next((skipped[kind] for kind in (row.of, row.over) if kind in skipped), None)
-    if why is not None:
+    rounds, skipped = results.numbers[cell.name], results.skipped[cell.name]
+    needed = [row.of] if row.over is None else [row.of, row.over]
+    # Only of the rounds in which all went well: a ratio is one of the same round.
+    whole = [found for found in zip(*(rounds[kind] for kind in needed), strict=True) if all(found)]
+    if not whole:
+        why = next((skipped[kind] for kind in needed if kind in skipped), "it failed in every round")
         return Line(cell=cell.name, **facts, skipped=why)
-    of = kinds[row.of][row.number]
-    over = None if row.over is None else kinds[row.over][row.number]
-    ratio = None if over is None else Spread.of([one / other for one, other in zip(of, over, strict=True)])
+    of, *over = zip(*([numbers[row.number] for numbers in found] for found in whole), strict=True)
+    ratio = Spread.of([one / other for one, other in zip(of, over[0], strict=True)]) if over else None
     judged = (ratio or Spread.of(of)).median
     goals = [judged <= row.at_most] if row.at_most is not None else []
     goals += [judged >= row.at_least] if row.at_least is not None else []
@@ -69,7 +70,7 @@ def _line(cell: Cell, row: Row, results: Results) -> Line:
         cell=cell.name,
         **facts,
         measured=Spread.of(of),
-        beside=None if over is None else Spread.of(over),
+        beside=Spread.of(over[0]) if over else None,
         ratio=ratio,
         met=all(goals) if goals else None,
     )
@@ -79,9 +80,8 @@ def table(found: Sequence[Line]) -> str:
     """For a terminal: a line a row, a block a cell."""
     heading = ("", "", "measured", "beside", "ratio", "goal", "met")
     texts = [heading, *map(_texts, found)]
-    widths = [
-        max(map(len, column)) for column in zip(*(text for text in texts if len(text) == len(heading)), strict=True)
-    ]
+    whole = [text for text in texts if len(text) == len(heading)]
+    widths = [max(map(len, column)) for column in zip(*whole, strict=True)]
     shown: list[str] = []
     last = None
     for line, text in zip([None, *found], texts, strict=True):
@@ -101,9 +101,16 @@ def _texts(line: Line) -> tuple[str, ...]:
         f"{'' if line.of == OURS else line.of + ' '}{line.measured}",
         "" if line.beside is None else f"{line.over} {line.beside}",
         "" if line.ratio is None else str(line.ratio),
-        f"<= {line.at_most:g}" if line.at_most is not None else f">= {line.at_least:g}" if line.at_least else "",
+        _goal(line),
         "" if line.met is None else "yes" if line.met else "NO",
     )
+
+
+def _goal(line: Line) -> str:
+    least, most = line.at_least, line.at_most
+    if least is None:
+        return "" if most is None else f"<= {most:g}"
+    return f"= {most:g}" if least == most else f">= {least:g}"
 
 
 def _short(value: float) -> str:
@@ -132,8 +139,13 @@ def _version(package: str) -> str | None:
 
 def as_json(cells: Sequence[Cell], results: Results) -> str:
     """Everything: the machine, the table, and the number of each round."""
-    whole = {"machine": machine(), "table": lines(cells, results), "numbers": results.numbers}
-    return json.dumps(msgspec.to_builtins(whole), indent=1)
+    whole = {
+        "machine": machine(),
+        "table": lines(cells, results),
+        "numbers": results.numbers,
+        "failed": results.failed,
+    }
+    return msgspec.json.format(msgspec.json.encode(whole)).decode()
 
 
 def show(cells: Sequence[Cell], results: Results, file: Path | None = None) -> int:
@@ -142,6 +154,8 @@ def show(cells: Sequence[Cell], results: Results, file: Path | None = None) -> i
     judged = [line for line in found if line.met is not None]
     print(table(found))
     print(f"{sum(line.met is True for line in judged)} of {len(judged)} goals are met")
+    for one in results.failed:
+        print(f"failed: {one}")
     if file is not None:
         file.write_text(as_json(cells, results))
-    return int(results.failed)
+    return int(bool(results.failed))
