@@ -82,13 +82,15 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """
-    What a turn costs, and how long an iframe's message takes; slow, and of no use on a busy machine.
+    What everything costs, beside a hand-written session; slow, and of no use on a busy machine.
 
-    One of them, with its options: `nox -s bench -- bridge --messages 2000`.
+    With options: `nox -s bench -- --quick --cells turns,burst`. One of the scripts, with its own:
+    `nox -s bench -- bridge --messages 2000`, `nox -s bench -- soak --minutes 3`.
     """
-    session.install("-e", ".[cli]", *group("bench"))
-    for name in session.posargs[:1] or ["turns", "bridge"]:
-        session.run("python", f"tests/benchmarks/{name}.py", *session.posargs[1:])
+    session.install("-e", ".[cli,simulate]", *group("bench"))
+    named = bool(session.posargs) and not session.posargs[0].startswith("-")
+    name, *options = session.posargs if named else ("run", *session.posargs)
+    session.run("python", f"tests/benchmarks/{name}.py", *options)
 
 
 @nox.session

@@ -11,7 +11,13 @@ from typing import Any
 import aiohttp
 import msgspec
 
-URL_SUFFIX = "/preload"
+Callback = Callable[[Any], object]
+CODES = ["inlineAd"]
+HEADERS = {
+    "Content-Type": "application/json",
+    "Kontextso-Publisher-Token": "t",
+    "Kontextso-Is-Disabled": "0",
+}
 
 
 class Message(msgspec.Struct):
@@ -51,7 +57,6 @@ class HandWritten:
         "_body",
         "_callback",
         "_disabled",
-        "_headers",
         "_http",
         "_last",
         "_messages",
@@ -62,17 +67,12 @@ class HandWritten:
         "session_id",
     )  # fmt: skip
 
-    def __init__(self, http: aiohttp.ClientSession, server: str, number: int, callback: Callable[[Any], None]) -> None:
+    def __init__(self, http: aiohttp.ClientSession, server: str, number: int, callback: Callback) -> None:
         self._http, self._callback = http, callback
-        self._url = server + URL_SUFFIX
-        self._headers = {
-            "Content-Type": "application/json",
-            "Kontextso-Publisher-Token": "t",
-            "Kontextso-Is-Disabled": "0",
-        }
+        self._url = server + "/preload"
         self._body = {
             "publisherToken": "t", "userId": f"user-{number}", "conversationId": f"c-{number}",
-            "enabledPlacementCodes": ["inlineAd"],
+            "enabledPlacementCodes": CODES,
         }  # fmt: skip
         self._messages: deque[Message] = deque(maxlen=30)
         self._timer: asyncio.TimerHandle | None = None
@@ -113,7 +113,7 @@ class HandWritten:
             body = {**self._body, "messages": list(self._messages)}
             if self.session_id is not None:
                 body["sessionId"] = self.session_id
-            async with self._http.post(self._url, data=_encode(body), headers=self._headers) as response:
+            async with self._http.post(self._url, data=_encode(body), headers=HEADERS) as response:
                 answer = _decode(await response.read()) if response.status == 200 else Answer(err_code="request_failed")
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             answer = Answer(err_code=str(error))
