@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,7 +12,6 @@ from ..errors import InvalidOptionError
 from .fate import FATES, Fate
 from .metrics import METRICS, Estimate, Metric, estimate
 from .shard import Shard
-from .sources import Source
 from .sums import Sum
 from .work import Job
 
@@ -36,17 +35,20 @@ class Results:
     could have moved a value. They say nothing of how good the models are.
     """
 
-    def __init__(self, job: Job, total: Shard, source: Source, *, duration_s: float) -> None:
+    def __init__(self, job: Job, total: Shard, files: Mapping[int, str], *, duration_s: float) -> None:
         self.rules = {name: rule.text for name, rule in job.rules.items()}
         """The expression of each rule, by its name."""
         self.engine, self.seeds, self.models = job.engine, len(job.seeds), job.models
-        self.conversations, self.turns_read, self.users = total.conversations, total.turns, total.users
+        self.conversations, self.turns_read, self.users = total.conversations, total.turns, len(total.users)
         """How many there were, before any rule and seed; turns are user messages."""
-        self.bad_lines, self.problems = source.bad_lines, tuple(source.problems)
+        self.users_are_estimated = total.users.is_estimate
+        """Whether `users` may be wrong by half a percent: with over 32,768 of them that have a `user_id`."""
+        account = total.account
+        self.bad_lines, self.problems = account.bad_lines, account.problems(files)
         """Lines that were no conversation: how many, and the first of them in words."""
-        self.skipped = source.skipped
+        self.skipped = account.skipped
         """Messages of files that were left out: of another role, without text, or with a repeated id."""
-        self.failures = dict(total.failures)
+        self.failures = _failures(total)
         """How often a rule failed, so that the ad passed, and how it did first."""
         self.duration_s = duration_s
         """Seconds that it took."""
@@ -74,7 +76,8 @@ class Results:
         users = pl.Series([user for _, user in self._total.names], dtype=pl.String)
         fates = pl.Series(FATES, dtype=schema["fate"])
         frames = [pl.DataFrame(schema=schema)]
-        for rule, seed, first, columns in self._total.columns:
+        order = {rule: place for place, rule in enumerate(self.rules)}
+        for rule, seed, first, columns in sorted(self._total.columns, key=lambda one: (order[one[0]], one[1])):
             whose = columns.conversation + first
             facts = {
                 "turn": columns.turn,
@@ -204,6 +207,14 @@ class Results:
     def _sums(self, rule: str) -> Any:
         sums = self._total.sums.get(rule)
         return np.zeros((1, len(Sum) + 1), np.int64) if sums is None else sums
+
+
+def _failures(total: Shard) -> dict[str, tuple[int, str]]:
+    found: dict[str, tuple[int, str]] = {}
+    for (rule, _), (count, first) in sorted(total.failures.items(), key=lambda one: one[0][1]):
+        before, known = found.get(rule, (0, ""))
+        found[rule] = (before + count, known or first)
+    return {rule: found[rule] for rule in total.sums if rule in found}
 
 
 def _schema(rules: Iterable[str]) -> dict[str, Any]:
