@@ -78,8 +78,12 @@ class Cluster(Executor):
         folder = os.path.dirname(path)
         if folder not in self._seen:
             here = mark(path)
-            self._seen[folder] = here is not None and all(one == here for one in self._client.run(mark, path).values())
+            self._seen[folder] = here is not None and all(one == here for one in self.look(path))
         return self._seen[folder]
+
+    def look(self, path: str) -> list[tuple[int, bytes] | None]:
+        """The `mark` of what each worker finds at *path*."""
+        return list(self._client.run(mark, path).values())
 
     def crew(self, job: bytes, ahead: int) -> Tree:
         """The workers, for a packed *job*."""

@@ -107,10 +107,10 @@ Parts: TypeAlias = Generator[Part, None, None]
 def _planned(job: Job, source: Source, workers: Workers, limit: int | None) -> Generator[tuple[Job, list[Parts]]]:
     """What is handed out, and each phase before the next is begun."""
     if limit is None and not any(keeps(rule) for rule in job.rules.values()):
-        yield job, [source.parts(lambda export: sees(workers, export))]
+        yield job, [source.parts(lambda export: sees(workers, export), job.effort)]
     elif limit is None and is_here(workers) and (exports := source.exports()) is not None:
         with folder_for_users() as folder:
-            yield msgspec.structs.replace(job, spool=folder), [source.stretches(exports), buckets(folder)]
+            yield msgspec.structs.replace(job, spool=folder), [source.stretches(exports, job.effort), buckets(folder)]
     else:
         yield job, [_chunks(islice(source, limit), job)]
 

@@ -49,16 +49,17 @@ class Source:
     def __iter__(self) -> Iterator[Talk]:
         return self._talks(self._items())
 
-    def parts(self, is_seen: Callable[[Export], bool]) -> Generator[list[Talk] | Stretch]:
+    def parts(self, is_seen: Callable[[Export], bool], effort: int = 1) -> Generator[list[Talk] | Stretch]:
         """
         The same in handy parts: conversations, or, of files that whoever works on them can read, where they stand.
 
-        *is_seen* is asked about each file that is one conversation a line.
+        *is_seen* is asked about each file that is one conversation a line. Where each conversation is much work,
+        *effort*, less of a file is a part.
         """
         items = ((place, self._export(place, item, is_seen) or item) for place, item in self._items())
         for is_export, run in groupby(items, lambda one: isinstance(one[1], Export)):
             if is_export:
-                yield from self.stretches(cast(Export, item) for _, item in run)
+                yield from self.stretches((cast(Export, item) for _, item in run), effort)
             else:
                 yield from chunks(self._talks(run), by_user=False)
 
@@ -73,9 +74,9 @@ class Source:
             found.append(export)
         return found
 
-    def stretches(self, exports: Iterable[Export]) -> Generator[Stretch]:
+    def stretches(self, exports: Iterable[Export], effort: int = 1) -> Generator[Stretch]:
         """Where the conversations of *exports* stand, in handy parts."""
-        yield from stretches(exports, self._stretch())
+        yield from stretches(exports, self._stretch(effort))
 
     def _items(self) -> Iterator[tuple[int, object]]:
         given: object = self._given
@@ -93,7 +94,7 @@ class Source:
         export = export_at(path, place)
         return export if export is not None and is_seen(export) else None
 
-    def _stretch(self) -> int:
+    def _stretch(self, effort: int) -> int:
         """Bytes at once: a part of the whole for each of many workers, where it is known how much there is."""
         given: object = self._given
         paths = (given,) if isinstance(given, _PATH) else given if isinstance(given, list | tuple) else ()
@@ -102,7 +103,7 @@ class Source:
             if isinstance(path, _PATH):
                 with contextlib.suppress(OSError):
                     total += os.stat(cast("str | os.PathLike[str]", path)).st_size
-        return min(max(total // STRETCHES, LEAST), MOST)
+        return max(min(max(total // STRETCHES, LEAST // effort), MOST // effort), 1)
 
     def _talks(self, items: Iterable[tuple[int, object]]) -> Iterator[Talk]:
         for place, item in items:
