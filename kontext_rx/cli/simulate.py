@@ -18,7 +18,7 @@ from types import FrameType
 import msgspec
 
 from kontext_rx import pacing
-from kontext_rx.simulate import Results, simulate
+from kontext_rx.simulate import Models, Results, simulate
 from kontext_rx.simulate.cluster import ClusterError, cluster
 from kontext_rx.simulate.report import report
 from kontext_rx.simulate.shard import Engine
@@ -30,7 +30,7 @@ from .gauge import Gauge
 from .replay import CommandError
 from .screen import Screen, many
 
-__all__ = ["EVERY_TURN", "SimulateJob", "named_rules", "simulate_export"]
+__all__ = ["EVERY_TURN", "SimulateJob", "held_against", "named_rules", "simulate_export"]
 
 EVERY_TURN = "every turn"
 """The name of the baseline: an ad wherever there can be one."""
@@ -47,6 +47,8 @@ class SimulateJob(msgspec.Struct, frozen=True, kw_only=True):
     rules: dict[str, pacing.AnyRule]
     baseline: str | None
     """Which of the rules the others are held against."""
+    models: Models
+    """What is assumed."""
     engine: Engine
     seeds: int
     workers: int | None
@@ -80,6 +82,22 @@ def named_rules(given: Sequence[str]) -> dict[str, pacing.AnyRule]:
     return rules
 
 
+def held_against(
+    baseline: str | None, rules: dict[str, pacing.AnyRule]
+) -> tuple[str | None, dict[str, pacing.AnyRule]]:
+    """
+    The name of the baseline and all rules: *baseline* is one of them, or else there is one more, an ad on every turn.
+
+    A rule of that name is a rule like any other, and then there is no baseline. Raises `CommandError` for a baseline
+    that is none of the rules.
+    """
+    if baseline is None:
+        return (None, rules) if EVERY_TURN in rules else (EVERY_TURN, {EVERY_TURN: pacing.every(1), **rules})
+    if baseline not in rules:
+        raise CommandError(f"no rule is called {baseline!r}: give one of {', '.join(map(repr, rules))}")
+    return baseline, rules
+
+
 def simulate_export(job: SimulateJob, screen: Screen) -> int:
     """Simulate, print what came of it, write the report, and give the exit code. Raises `CommandError`."""
     _look_at(job)
@@ -90,6 +108,7 @@ def simulate_export(job: SimulateJob, screen: Screen) -> int:
                     [sys.stdin.buffer if path == "-" else path for path in job.paths],
                     job.rules,
                     seeds=job.seeds,
+                    models=job.models,
                     engine=job.engine,
                     workers=workers,
                     keep_turns=False,

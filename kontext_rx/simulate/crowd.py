@@ -1,4 +1,4 @@
-"""How many users there are, when each may come back in any shard: exact for some ten thousand, then an estimate."""
+"""How many users there are, when each may come back in any shard: exact for a hundred thousand, then an estimate."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["EXACT", "Crowd", "Sketch"]
 
-EXACT: Final = 2**15
+EXACT: Final = 2**17
 """
-Hashes that are kept, the smallest: as many are counted exactly, and more to half a percent. Source: Bar-Yossef et al.,
-"Counting distinct elements in a data stream", 2002; the number is ours, 256 KB.
+Hashes that are kept, the smallest: as many are counted exactly, and more to a third of a percent. Source: Bar-Yossef
+et al., "Counting distinct elements in a data stream", 2002; the number is ours, 1 MB.
 """
 
 

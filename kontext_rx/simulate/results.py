@@ -42,7 +42,7 @@ class Results:
         self.conversations, self.turns_read, self.users = total.conversations, total.turns, len(total.users)
         """How many there were, before any rule and seed; turns are user messages."""
         self.users_are_estimated = total.users.is_estimate
-        """Whether `users` may be wrong by half a percent: with over 32,768 of them that have a `user_id`."""
+        """Whether `users` may be wrong by a third of a percent: with over 131,072 of them that have a `user_id`."""
         account = total.account
         self.bad_lines, self.problems = account.bad_lines, account.problems(files)
         """Lines that were no conversation: how many, and the first of them in words."""
@@ -252,20 +252,21 @@ def _said(metric: Metric, found: Estimate) -> str:
     value = shown(metric, found.value)
     if found.low is None or found.high is None:
         return value
-    return f"{value} ({shown(metric, found.low)} to {shown(metric, found.high)})"
+    return f"{value} ({shown(metric, found.low, found.value)} to {shown(metric, found.high, found.value)})"
 
 
-def shown(metric: Metric, value: float) -> str:
-    """A value for a person to read."""
+def shown(metric: Metric, value: float, beside: float | None = None) -> str:
+    """A value for a person to read; of money, with as many decimals as the value *beside* it has."""
     match metric.style:
         case "share":
             return f"{100 * value:.1f} %"
         case "seconds":
-            return f"{value:.2f} s"
+            return f"{value:,.2f} s"
         case "money":
-            return f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.4f}"
+            scale = abs(value if beside is None else beside)
+            return f"{value:,.2f}" if scale >= 1 or scale == 0 else f"{value:,.4f}"
         case "number":
-            return f"{value:.2f}"
+            return f"{value:,.2f}"
 
 
 def _many(count: int, what: str) -> str:

@@ -12,6 +12,7 @@ from typing import TypeAlias, cast
 import msgspec
 
 from ..errors import InvalidOptionError
+from ..message import is_sendable
 from ..pacing import AnyRule, Rule
 from ..pacing.reading import Watched
 from .crew import Workers, crew, is_here, sees, work_through
@@ -147,6 +148,8 @@ def _rules(given: object) -> dict[str, AnyRule]:
 def _add(rules: dict[str, AnyRule], name: str, rule: AnyRule) -> None:
     if not name.strip():
         raise InvalidOptionError("rules", name, "give each rule a name that is not blank")
+    if not is_sendable(name):
+        raise InvalidOptionError("rules", name, "give each rule a name that can be written as UTF-8")
     if name in rules:
         raise InvalidOptionError("rules", name, "give each rule a name of its own: this one is there twice")
     if any(isinstance(reading, Watched) for reading in rule.reads):

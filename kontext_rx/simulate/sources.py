@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import BinaryIO, Final, TypeAlias, cast
+from typing import BinaryIO, Final, TypeAlias, TypeGuard, cast
 
 from ..conversations import BadLine, Reader, UnreadableError
 from ..errors import InvalidOptionError
@@ -28,7 +28,7 @@ MESSAGES: Final = 16_384
 CONVERSATIONS: Final = 2_048
 """What a shard is given at most, of either; more only in one conversation, or one user's. Source: ours, some 10 MB."""
 
-_PATH: Final = str | os.PathLike
+Path: TypeAlias = "str | os.PathLike[str]"
 
 
 class Source:
@@ -65,7 +65,7 @@ class Source:
 
     def exports(self) -> list[Export] | None:
         """All files, if nothing else was given, and each is one conversation a line; else None."""
-        if not isinstance(self._given, _PATH) and not isinstance(self._given, Sequence):
+        if not _is_path(self._given) and not isinstance(self._given, Sequence):
             return None  # it can be gone through but once
         found: list[Export] = []
         for place, item in self._items():
@@ -80,29 +80,28 @@ class Source:
 
     def _items(self) -> Iterator[tuple[int, object]]:
         given: object = self._given
-        if isinstance(given, _PATH | Talk | Recording) or hasattr(given, "read"):
+        if _is_path(given) or isinstance(given, Talk | Recording) or hasattr(given, "read"):
             given = (given,)
         if not isinstance(given, Iterable):
             raise _no_conversations(given)
         return enumerate(cast("Iterable[object]", given))
 
     def _export(self, place: int, item: object, is_seen: Callable[[Export], bool]) -> Export | None:
-        if not isinstance(item, _PATH):
+        if not _is_path(item):
             return None
-        path = cast("str | os.PathLike[str]", item)
-        self.names[place] = os.fspath(path)
-        export = export_at(path, place)
+        self.names[place] = os.fspath(item)
+        export = export_at(item, place)
         return export if export is not None and is_seen(export) else None
 
     def _stretch(self, effort: int) -> int:
         """Bytes at once: a part of the whole for each of many workers, where it is known how much there is."""
         given: object = self._given
-        paths = (given,) if isinstance(given, _PATH) else given if isinstance(given, list | tuple) else ()
+        items = (given,) if _is_path(given) else given if isinstance(given, list | tuple) else ()
         total = 0
-        for path in cast("Sequence[object]", paths):
-            if isinstance(path, _PATH):
+        for item in cast("Sequence[object]", items):
+            if _is_path(item):
                 with contextlib.suppress(OSError):
-                    total += os.stat(cast("str | os.PathLike[str]", path)).st_size
+                    total += os.stat(item).st_size
         return max(min(max(total // STRETCHES, LEAST // effort), MOST // effort), 1)
 
     def _talks(self, items: Iterable[tuple[int, object]]) -> Iterator[Talk]:
@@ -146,6 +145,10 @@ def chunks(talks: Iterable[Talk], *, by_user: bool) -> Iterator[list[Talk]]:
         messages += len(talk.messages)
     if chunk:
         yield chunk
+
+
+def _is_path(given: object) -> TypeGuard[Path]:
+    return isinstance(given, str | os.PathLike)
 
 
 def _no_conversations(given: object) -> InvalidOptionError:

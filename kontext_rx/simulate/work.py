@@ -27,7 +27,7 @@ from .talk import Talk, decode, encode, of_conversation
 __all__ = ["Job", "Part", "hand_out", "pack", "run_packed"]
 
 Part: TypeAlias = "list[Talk] | Stretch | Bucket"
-"""What is handed out: conversations, or where they are in files, or where those of some users have been put together."""
+"""What is handed out: conversations, or where they are in files, or where those of some users are put together."""
 
 SESSION: Final = 64
 """How many times the session engine takes as long, about. Source: measured; it makes parts of files smaller."""
