@@ -58,9 +58,11 @@ Stretch: TypeAlias = tuple[Range, ...]
 
 def export_at(path: str | os.PathLike[str], file: int) -> Export | None:
     """The export at *path*, the *file*-th of those given; None for one to be read from its start. Raises `OSError`."""
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        return None  # a pipe can be opened but once
     with open(path, "rb") as opened:
-        found = os.fstat(opened.fileno())
-        if not stat.S_ISREG(found.st_mode) or not is_jsonl(opened.read(START)):
+        if not is_jsonl(opened.read(START)):
             return None
     return Export(file, os.path.abspath(os.fsdecode(path)), found.st_size)
 

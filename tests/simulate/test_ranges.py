@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -90,6 +92,17 @@ def test_what_is_not_jsonl_for_certain_is_read_from_its_start(tmp_path: Path, st
     path = tmp_path / "export"
     path.write_text(start, "utf-8")
     assert export_at(path, 0) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_with_a_name_is_opened_once(tmp_path: Path) -> None:
+    """Who writes into it would be cut off by a look at its start."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text(line(0, id="a"), "utf-8"), daemon=True)
+    writer.start()
+    assert simulate(pipe, {"often": pacing.every(2)}).conversations == 1
+    writer.join(10)
 
 
 # --- what comes of it -----------------------------------------------------------------------------------------------
