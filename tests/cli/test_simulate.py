@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from kontext_rx.cli.assumptions import READ, assumed
+from kontext_rx.cli.feed import about_lines, open_export
 from kontext_rx.cli.replay import CommandError
 from kontext_rx.cli.simulate import named_rules
 from kontext_rx.pacing import RuleTextError
@@ -59,6 +60,7 @@ def test_it_says_which_rule_earns_most_and_how_sure_that_is(month: str) -> None:
 def test_json_is_the_summary_and_nothing_else(month: str) -> None:
     summary = simulate(month, *RULES, "--json").summary
     assert (summary["conversations"], summary["users"], summary["bad_lines"]) == (60, 10, 1)
+    assert summary["users_are_estimated"] is False
     assert summary["turns"] == sum(2 + number % 9 for number in range(60))
     assert [(rule["name"], rule["text"]) for rule in summary["rules"]] == [
         ("every turn", "every(1)"),
@@ -361,6 +363,18 @@ def test_an_interruption_ends_every_worker_and_says_how_far_it_came(
     assert err == "interrupted after 0 of 600 conversations, 0 turns: there are no results of a part\n"
     assert time.monotonic() - began < 20
     assert nobody_is_left(process.pid)
+
+
+def test_how_much_there_will_be_is_counted_or_of_much_estimated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A billion lines are not read twice only to draw a bar."""
+    path = tmp_path / "export.jsonl"
+    path.write_text("12345678\n" * 100_000 + "a", "utf-8")
+    with open_export(str(path)) as file:
+        assert about_lines(file) == 100_001
+        monkeypatch.setattr("kontext_rx.cli.feed.COUNTED", 1000)
+        assert about_lines(file) == pytest.approx(100_000, rel=0.001)
 
 
 @unix_only
