@@ -59,7 +59,10 @@ class Results:
     @functools.cached_property
     def turns(self) -> pl.DataFrame:
         """
-        One row a rule, seed, conversation and turn, up to where the user left.
+        One row a rule, seed, conversation and turn, in this order, up to where the user left.
+
+        Conversations are in the order in which they were given; where a rule remembers users, those of a user are
+        together.
 
         `rule`, `seed`, `conversation`, `user`, `turn` (its number), `at`, `fate` (a `Fate`), `shown` (whether there was
         an ad under a reply), `ready` (it was there before the reply; null without an ad), `wait_s` (it came so much

@@ -57,7 +57,9 @@ def simulate(
         models: What is assumed about people and the ad server.
         engine: `"pure"` folds the rules over the turns; `"session"` runs the real session in virtual time.
         workers: Processes to share the work, or an executor, such as that of a Dask client; this process alone when
-            None. Processes are started afresh: a script needs its `if __name__ == "__main__":`.
+            None. Processes are started afresh: a script needs its `if __name__ == "__main__":`. Plain JSONL files are
+            read by the workers; an executor that may be on another machine is sent conversations, unless it is a
+            `cluster` whose workers see the files.
         keep_turns: Whether `Results.turns` is there; without it memory does not grow with the conversations.
         limit: Conversations at most, the first ones; all when None.
         on_progress: Called now and then with the conversations and the turns that are done.
@@ -89,7 +91,7 @@ def simulate(
         nonlocal conversations_done, turns_done
         conversations_done += brief.conversations
         turns_done += brief.turns
-        if on_progress is not None and brief.conversations:
+        if on_progress is not None:
             on_progress(conversations_done, turns_done)
 
     with _planned(job, source, workers, limit) as (job, phases), crew(job, workers) as working:
