@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,6 +158,30 @@ def test_a_file_that_one_worker_does_not_see_is_read_here(
         there = simulate(month, rules, workers=workers, keep_turns=False)
     assert read_by_workers(handed) == reads
     assert there.table.equals(simulate(month, rules).table)
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[str]:
+    """A cluster of one's own, to lose a worker of."""
+    yield from started(tmp_path, 2)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="processes end otherwise there")
+def test_what_a_worker_had_when_it_died_is_done_again(mortal: str, month: Path, handed: list[object]) -> None:
+    """Its sums were nowhere else; they come out the same, and are counted once."""
+    rules = {"often": pacing.every(2)}
+    lost: list[int] = []
+    with cluster(mortal) as workers:
+
+        def lose(conversations: int, turns: int) -> None:
+            if conversations > 300 and not lost:
+                lost.append(workers.submit(os.getpid).result())
+                os.kill(lost[0], signal.SIGKILL)
+
+        there = simulate(month, rules, workers=workers, keep_turns=False, on_progress=lose)
+    assert len(lost) == 1
+    assert there.table.equals(simulate(month, rules).table)
+    assert there.conversations == 900
 
 
 def test_a_cluster_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
