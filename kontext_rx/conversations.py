@@ -12,7 +12,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -25,8 +25,10 @@ __all__ = [
     "Reader",
     "UnreadableError",
     "Utterance",
+    "is_jsonl",
     "moment",
     "parse",
+    "read_line",
 ]
 
 ROLES: Final[Mapping[str, Role]] = {
@@ -44,6 +46,8 @@ TEXT_START: Final = 1024
 
 Line = tuple[int, bytes]
 """A line with its number, from 1."""
+
+Unit: TypeAlias = Literal["line", "item"]
 
 
 class UnreadableError(Exception):
@@ -73,14 +77,22 @@ class Conversation(msgspec.Struct, frozen=True):
     """Messages with a `created_at` that is no time; they count as without one."""
     user_id: str | None = None
     """Whose conversation it is (`user_id`, or `user`); None where the export does not say."""
+    is_numbered: bool = False
+    """Whether it is called by its number, because the export has no id for it."""
 
 
 class BadLine(msgspec.Struct, frozen=True):
     """What stands where a conversation should."""
 
-    where: str
-    """Such as "line 3"."""
+    number: int
+    """Of the line, or of the item of an array, from 1."""
     problem: str
+    unit: Unit = "line"
+
+    @property
+    def where(self) -> str:
+        """Such as "line 3"."""
+        return f"{self.unit} {self.number}"
 
     def __str__(self) -> str:
         return f"{self.where}: {self.problem}"
@@ -115,21 +127,21 @@ class Reader:
     def __iter__(self) -> Iterator[Conversation | BadLine]:
         self._lines = None if self._count is None else self._count()
         number = 0
-        for where, value in self._values():
+        for unit, place, value in self._values():
             try:
                 if isinstance(value, BadConversationError):
                     raise value
                 conversation = parse(value, number + 1)
             except BadConversationError as bad:
                 self.bad_lines += 1
-                yield BadLine(where, str(bad))
+                yield BadLine(place, str(bad), unit)
                 continue
             number += 1
             yield conversation
             if number == self._limit:
                 return
 
-    def _values(self) -> Iterator[tuple[str, Any]]:
+    def _values(self) -> Iterator[tuple[Unit, int, Any]]:
         lines = _lines(self._blocks)
         first = next(lines, None)
         if first is None:
@@ -139,9 +151,9 @@ class Reader:
         else:
             lines = itertools.chain((first,), lines)
         for number, line in lines:
-            yield f"line {number}", _loaded(line)
+            yield "line", number, _loaded(line)
 
-    def _array(self, first: Line, lines: Iterator[Line]) -> Generator[tuple[str, Any], None, Iterator[Line]]:
+    def _array(self, first: Line, lines: Iterator[Line]) -> Generator[tuple[Unit, int, Any], None, Iterator[Line]]:
         """The items of an array, if it is one; what it gives back is still to be read as lines."""
         value = _loaded(first[1])
         if not isinstance(value, BadConversationError):
@@ -158,7 +170,7 @@ class Reader:
             raise UnreadableError(f"it begins as a JSON array and is none: {value}")
         self._lines = len(value)
         for number, item in enumerate(value, 1):
-            yield f"item {number}", item
+            yield "item", number, item
         return iter(())
 
 
@@ -182,6 +194,29 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[Line]:
         yield number + 1, line
 
 
+def is_jsonl(start: bytes) -> bool:
+    """
+    Whether an export that begins with *start* is JSONL for certain, so that it can be read from the start of any line.
+
+    An array is not, nor is what cannot be read at all; of what begins otherwise it is not certain.
+    """
+    return _no_text(start) is None and _trimmed(start).startswith(b"{")
+
+
+def read_line(line: bytes, number: int) -> Conversation | None:
+    """
+    The conversation that a line of JSONL is, the *number*-th of its export; None for a blank line.
+
+    Raises `BadConversationError`.
+    """
+    if not (text := _trimmed(line)):
+        return None
+    value = _loaded(text)
+    if isinstance(value, BadConversationError):
+        raise value
+    return parse(value, number)
+
+
 def _trimmed(line: bytes) -> bytes:
     return line.strip().removeprefix(b"\xef\xbb\xbf").strip()
 
@@ -190,7 +225,7 @@ def _no_text(start: bytes) -> str | None:
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "it is UTF-16: save it as UTF-8"
     if start.startswith(b"\x1f\x8b"):
-        return "it is compressed: unpack it first, as in `zcat FILE | kontext-rx replay -`"
+        return "it is compressed: unpack it first, as in `zcat FILE | kontext-rx COMMAND -`"
     if b"\0" in start[:TEXT_START]:
         return "it is no text"
     return None
@@ -243,11 +278,11 @@ def parse(value: object, number: int) -> Conversation:
             raise BadConversationError(f"message {place} is {_kind(item)}: give an object with a role and a content")
         messages.append(cast("dict[str, object]", item))
     user_id = _identity(given.get("user_id", given.get("user")))
-    return _conversation(_identity(given.get("id")) or f"conversation-{number}", number, messages, user_id)
+    return _conversation(_identity(given.get("id")), number, messages, user_id)
 
 
 def _conversation(
-    conversation_id: str, number: int, messages: list[dict[str, object]], user_id: str | None
+    conversation_id: str | None, number: int, messages: list[dict[str, object]], user_id: str | None
 ) -> Conversation:
     taken = {known for message in messages if (known := _identity(message.get("id")))}
     seen: set[str] = set()
@@ -266,12 +301,22 @@ def _conversation(
         created_at = moment(written)
         undated += written is not None and created_at is None
         utterances.append(Utterance(message_id, role, content, created_at))
-    return Conversation(conversation_id, number, tuple(utterances), dict(skipped), undated, user_id)
+    return Conversation(
+        conversation_id or f"conversation-{number}",
+        number,
+        tuple(utterances),
+        dict(skipped),
+        undated,
+        user_id,
+        is_numbered=conversation_id is None,
+    )
 
 
 def _role(message: Mapping[str, object]) -> Role | None:
     said = message.get("role", message.get("from"))
-    return ROLES.get(said.strip().lower()) if isinstance(said, str) else None
+    if not isinstance(said, str):
+        return None
+    return ROLES.get(said) or ROLES.get(said.strip().lower())  # most are as they should be
 
 
 def _text(content: object) -> str | None:
@@ -305,9 +350,9 @@ def _identity(given: object) -> str | None:
 
 def _unused(made: str, taken: set[str]) -> str:
     """*made*, with a number after it if another message has that id."""
-    name = next(
-        name for name in itertools.chain((made,), (f"{made}-{n}" for n in itertools.count(2))) if name not in taken
-    )
+    name, numbers = made, itertools.count(2)
+    while name in taken:
+        name = f"{made}-{next(numbers)}"
     taken.add(name)
     return name
 

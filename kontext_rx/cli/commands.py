@@ -298,13 +298,21 @@ def demo(
     show_default=True,
     help="The rules' arithmetic, or real sessions in virtual time. Both give the same.",
 )
+@click.option(
+    "--assume",
+    "assumptions",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Of people and the ad server: fill=0.9,0.7, latency=lognormal:0.8,0.5; may be repeated.",
+)
 @click.option("--seeds", type=COUNT, default=1, show_default=True, metavar="N", help="Repeat it with other dice.")
 @click.option("--workers", type=COUNT, metavar="N", help="Processes.  [as many as processors]")
 @click.option("--dask", metavar="ADDRESS", help="Use the Dask cluster with this scheduler.")
 @click.option("--out", metavar="REPORT.html", help="Write a report that can be read without anything else.")
 @click.option("--json", "as_json", is_flag=True, help="Print only a summary, as one JSON object.")
 @click.option("--limit", type=COUNT, metavar="N", help="Take only the first N conversations.")
-@click.option("--no-baseline", is_flag=True, help="Without the rule 'every turn', which the others are held against.")
+@click.option("--baseline", metavar="NAME", help="The rule that the others are held against.  [every turn]")
+@click.option("--no-baseline", is_flag=True, help="Hold them against none, and leave 'every turn' out.")
 def simulate(
     files: tuple[str, ...],
     rules: tuple[str, ...],
@@ -315,7 +323,9 @@ def simulate(
     out: str | None,
     as_json: bool,
     limit: int | None,
+    baseline: str | None,
     no_baseline: bool,
+    assumptions: tuple[str, ...],
 ) -> None:
     """
     What pacing rules would have made of last month's conversations: ads, revenue, and who leaves.
@@ -324,28 +334,33 @@ def simulate(
     is written as in Python: 'skip_first(3) & every(5) & ~after(Clicked, 120)', with & | ~ and brackets. Its NAME is for
     the table; without one it is called by its text.
 
-    How people type, look and leave, and what the ad server answers, is assumed: the report says what.
+    How people type, look and leave, and what the ad server answers, is assumed: the report says what, and --assume
+    says otherwise. Its names are those of kontext_rx.simulate.Models.
     """
     if dask is not None and workers is not None:
         raise click.UsageError("--workers and --dask exclude each other: the cluster has its own workers")
     _need("simulate", ["numpy", "polars", "cloudpickle"])
     if dask is not None:
         _need("dask", ["distributed"])
-    from .simulate import EVERY_TURN, SimulateJob, named_rules, simulate_export
+    from .assumptions import assumed
+    from .simulate import SimulateJob, held_against, named_rules, simulate_export
 
+    if baseline is not None and no_baseline:
+        raise click.UsageError("--baseline and --no-baseline exclude each other")
     try:
         named = named_rules(rules)
+        models = assumed(assumptions)
+        if not no_baseline:
+            baseline, named = held_against(baseline, named)
     except pacing.RuleTextError as error:
         raise click.BadParameter(f"{error}", param_hint="--rule") from None
     except CommandError as error:
         raise click.UsageError(str(error)) from None
-    baseline = None if no_baseline or EVERY_TURN in named else EVERY_TURN
-    if baseline is not None:
-        named = {baseline: pacing.every(1), **named}
     job = SimulateJob(
         paths=files,
         rules=named,
         baseline=baseline,
+        models=models,
         engine=engine,
         seeds=seeds,
         workers=workers,

@@ -78,6 +78,7 @@ def summary(results: Results, baseline: str | None) -> dict[str, Any]:
         "conversations": results.conversations,
         "turns": results.turns_read,
         "users": results.users,
+        "users_are_estimated": results.users_are_estimated,
         "seeds": results.seeds,
         "bad_lines": results.bad_lines,
         "skipped_messages": results.skipped,

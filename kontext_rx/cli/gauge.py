@@ -18,13 +18,13 @@ __all__ = ["Gauge"]
 
 class Gauge:
     """
-    Counts conversations as they are read and as they are done, for one who works and does not wait; a context manager.
+    Counts conversations as they are done, for one who works and does not wait; a context manager.
 
     *total* is how many conversations there will be, about; None when there is no telling.
     """
 
     def __init__(self, screen: Screen, *, total: int | None, lines: bool) -> None:
-        self.read = self.done = self.turns = 0
+        self.done = self.turns = 0
         self._screen, self._total, self._lines = screen, total, lines
         self._began = self._shown = time.monotonic()
         self._live: Live | None = screen.live(self._draw, screen.err) if screen.err.is_interactive else None
@@ -40,18 +40,13 @@ class Gauge:
         if self._live is not None:
             self._live.stop()
 
-    def tick(self) -> None:
-        """One more is read."""
-        self.read += 1
-        self._show()
-
     def reach(self, conversations: int, turns: int) -> None:
         """So many are done."""
         self.done, self.turns = conversations, turns
         self._show()
 
     def __str__(self) -> str:
-        whole = "" if self._total is None else f" of {max(self._total, self.read):,}"
+        whole = "" if self._total is None else f" of {max(self._total, self.done):,}"
         return f"{self.done:,}{whole} conversations, {self.turns:,} turns"
 
     def _show(self) -> None:
@@ -69,7 +64,7 @@ class Gauge:
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
             ProgressBar(
-                total=None if self._total is None else max(self._total, self.read),
+                total=None if self._total is None else max(self._total, self.done),
                 completed=self.done,
                 width=BAR_WIDTH,
                 pulse=self._total is None,

@@ -9,30 +9,28 @@ import re
 import signal
 import sys
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
 from pathlib import Path
 from types import FrameType
 
 import msgspec
 
 from kontext_rx import pacing
-from kontext_rx.simulate import Results, Talk, simulate
+from kontext_rx.simulate import Models, Results, simulate
 from kontext_rx.simulate.cluster import ClusterError, cluster
 from kontext_rx.simulate.report import report
 from kontext_rx.simulate.shard import Engine
-from kontext_rx.simulate.sources import Source
 
 from ..conversations import UnreadableError
 from .comparison import comparison, summary
-from .feed import count_lines, open_export
+from .feed import about_lines, open_export
 from .gauge import Gauge
 from .replay import CommandError
 from .screen import Screen, many
 
-__all__ = ["EVERY_TURN", "SimulateJob", "named_rules", "simulate_export"]
+__all__ = ["EVERY_TURN", "SimulateJob", "held_against", "named_rules", "simulate_export"]
 
 EVERY_TURN = "every turn"
 """The name of the baseline: an ad wherever there can be one."""
@@ -49,6 +47,8 @@ class SimulateJob(msgspec.Struct, frozen=True, kw_only=True):
     rules: dict[str, pacing.AnyRule]
     baseline: str | None
     """Which of the rules the others are held against."""
+    models: Models
+    """What is assumed."""
     engine: Engine
     seeds: int
     workers: int | None
@@ -82,20 +82,37 @@ def named_rules(given: Sequence[str]) -> dict[str, pacing.AnyRule]:
     return rules
 
 
+def held_against(
+    baseline: str | None, rules: dict[str, pacing.AnyRule]
+) -> tuple[str | None, dict[str, pacing.AnyRule]]:
+    """
+    The name of the baseline and all rules: *baseline* is one of them, or else there is one more, an ad on every turn.
+
+    A rule of that name is a rule like any other, and then there is no baseline. Raises `CommandError` for a baseline
+    that is none of the rules.
+    """
+    if baseline is None:
+        return (None, rules) if EVERY_TURN in rules else (EVERY_TURN, {EVERY_TURN: pacing.every(1), **rules})
+    if baseline not in rules:
+        raise CommandError(f"no rule is called {baseline!r}: give one of {', '.join(map(repr, rules))}")
+    return baseline, rules
+
+
 def simulate_export(job: SimulateJob, screen: Screen) -> int:
     """Simulate, print what came of it, write the report, and give the exit code. Raises `CommandError`."""
     _look_at(job)
-    source = Source([sys.stdin.buffer if path == "-" else path for path in job.paths])
     with Gauge(screen, total=_total(job), lines=not job.as_json) as gauge, _interrupted() as stop:
         try:
             with _workers(job) as workers:
                 results = simulate(
-                    _read(islice(source, job.limit), gauge),
+                    [sys.stdin.buffer if path == "-" else path for path in job.paths],
                     job.rules,
                     seeds=job.seeds,
+                    models=job.models,
                     engine=job.engine,
                     workers=workers,
                     keep_turns=False,
+                    limit=job.limit,
                     on_progress=gauge.reach,
                 )
         except KeyboardInterrupt:
@@ -111,7 +128,6 @@ def simulate_export(job: SimulateJob, screen: Screen) -> int:
     if results is None:
         screen.notice(f"interrupted after {gauge}: there are no results of a part")
         return 128 + stop[0]
-    results.bad_lines, results.problems, results.skipped = source.bad_lines, tuple(source.problems), source.skipped
     return _show(job, results, screen)
 
 
@@ -166,17 +182,11 @@ def _total(job: SimulateJob) -> int | None:
     total = 0
     for path in job.paths:
         with open_export(path) as file:
-            lines = None if path == "-" else count_lines(file, job.limit)
+            lines = None if path == "-" else about_lines(file)
             if lines is None or file.read(1) == b"[":
                 return job.limit
         total += lines
     return total if job.limit is None else min(total, job.limit)
-
-
-def _read(talks: Iterator[Talk], gauge: Gauge) -> Iterator[Talk]:
-    for talk in talks:
-        gauge.tick()
-        yield talk
 
 
 def _write(path: str, text: str) -> None:

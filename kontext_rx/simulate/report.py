@@ -13,7 +13,7 @@ from .intervals import Bar, escaped, intervals
 from .metrics import Metric
 from .models import Models
 from .results import Results
-from .words import METRIC, change, ends, many, notes, ranked, said, verdict
+from .words import METRIC, change, ends, many, notes, people, ranked, said, verdict
 
 __all__ = ["report"]
 
@@ -108,7 +108,7 @@ def report(results: Results, *, baseline: str | None = None, files: Iterable[str
 
 def _subject(results: Results) -> str:
     seeds = "" if results.seeds == 1 else f", each simulated {results.seeds} times"
-    return f"{many(results.conversations, 'conversation')} of {many(results.users, 'user')}{seeds}."
+    return f"{many(results.conversations, 'conversation')} of {people(results)}{seeds}."
 
 
 def _findings(results: Results, baseline: str | None) -> list[str]:
@@ -151,13 +151,16 @@ def _differences(results: Results, order: Sequence[str], baseline: str) -> str:
     rows: list[str] = []
     for rule in order:
         if rule != baseline:
-            cells = [_difference(METRIC[name], found[rule, name]) for name in COMPARED]
+            cells = [
+                _difference(METRIC[name], found[rule, name], results.estimate(rule, METRIC[name]).value)
+                for name in COMPARED
+            ]
             rows.append(f"<tr>{_rule(results, rule, baseline)}{''.join(cells)}</tr>")
     table = _wide(["rule", *(METRIC[name].title for name in COMPARED)], rows)
     return f'{table}\n<p class="under">≈ where the interval holds zero: the difference may be chance.</p>'
 
 
-def _difference(metric: Metric, row: dict[str, Any]) -> str:
+def _difference(metric: Metric, row: dict[str, Any], beside: float | None) -> str:
     value, low, high = row["difference"], row["low"], row["high"]
     if value is None:
         return "<td>-</td>"
@@ -165,9 +168,9 @@ def _difference(metric: Metric, row: dict[str, Any]) -> str:
     told = (
         ""
         if low is None
-        else f"<small>{escaped(f'{change(metric, low).split()[0]} to {change(metric, high)}')}</small>"
+        else f"<small>{escaped(f'{change(metric, low, beside).split()[0]} to {change(metric, high, beside)}')}</small>"
     )
-    return f"<td>{sign}{escaped(change(metric, value))}{told}</td>"
+    return f"<td>{sign}{escaped(change(metric, value, beside))}{told}</td>"
 
 
 def _rule(results: Results, rule: str, baseline: str | None) -> str:
@@ -192,7 +195,7 @@ def _method(results: Results, files: Iterable[str | Path]) -> list[str]:
     names = [Path(file).name for file in files]
     facts = [
         ("conversations", f"{results.conversations:,} with {many(results.turns_read, 'user message')}"),
-        ("users", f"{results.users:,}"),
+        ("users", people(results).rpartition(" ")[0]),
         ("seeds", f"{results.seeds:,}: everything was simulated so often, with other dice"),
         ("engine", f"{results.engine}: {ENGINES[results.engine]}"),
         ("files", ", ".join(names) or "none: the conversations came from a program"),

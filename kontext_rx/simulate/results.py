@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,7 +12,6 @@ from ..errors import InvalidOptionError
 from .fate import FATES, Fate
 from .metrics import METRICS, Estimate, Metric, estimate
 from .shard import Shard
-from .sources import Source
 from .sums import Sum
 from .work import Job
 
@@ -36,17 +35,20 @@ class Results:
     could have moved a value. They say nothing of how good the models are.
     """
 
-    def __init__(self, job: Job, total: Shard, source: Source, *, duration_s: float) -> None:
+    def __init__(self, job: Job, total: Shard, files: Mapping[int, str], *, duration_s: float) -> None:
         self.rules = {name: rule.text for name, rule in job.rules.items()}
         """The expression of each rule, by its name."""
         self.engine, self.seeds, self.models = job.engine, len(job.seeds), job.models
-        self.conversations, self.turns_read, self.users = total.conversations, total.turns, total.users
+        self.conversations, self.turns_read, self.users = total.conversations, total.turns, len(total.users)
         """How many there were, before any rule and seed; turns are user messages."""
-        self.bad_lines, self.problems = source.bad_lines, tuple(source.problems)
+        self.users_are_estimated = total.users.is_estimate
+        """Whether `users` may be wrong by a third of a percent: with over 131,072 of them that have a `user_id`."""
+        account = total.account
+        self.bad_lines, self.problems = account.bad_lines, account.problems(files)
         """Lines that were no conversation: how many, and the first of them in words."""
-        self.skipped = source.skipped
+        self.skipped = account.skipped
         """Messages of files that were left out: of another role, without text, or with a repeated id."""
-        self.failures = dict(total.failures)
+        self.failures = _failures(total)
         """How often a rule failed, so that the ad passed, and how it did first."""
         self.duration_s = duration_s
         """Seconds that it took."""
@@ -57,7 +59,10 @@ class Results:
     @functools.cached_property
     def turns(self) -> pl.DataFrame:
         """
-        One row a rule, seed, conversation and turn, up to where the user left.
+        One row a rule, seed, conversation and turn, in this order, up to where the user left.
+
+        Conversations are in the order in which they were given; where a rule remembers users, those of a user are
+        together.
 
         `rule`, `seed`, `conversation`, `user`, `turn` (its number), `at`, `fate` (a `Fate`), `shown` (whether there was
         an ad under a reply), `ready` (it was there before the reply; null without an ad), `wait_s` (it came so much
@@ -74,7 +79,8 @@ class Results:
         users = pl.Series([user for _, user in self._total.names], dtype=pl.String)
         fates = pl.Series(FATES, dtype=schema["fate"])
         frames = [pl.DataFrame(schema=schema)]
-        for rule, seed, first, columns in self._total.columns:
+        order = {rule: place for place, rule in enumerate(self.rules)}
+        for rule, seed, first, columns in sorted(self._total.columns, key=lambda one: (order[one[0]], one[1])):
             whose = columns.conversation + first
             facts = {
                 "turn": columns.turn,
@@ -206,6 +212,14 @@ class Results:
         return np.zeros((1, len(Sum) + 1), np.int64) if sums is None else sums
 
 
+def _failures(total: Shard) -> dict[str, tuple[int, str]]:
+    found: dict[str, tuple[int, str]] = {}
+    for (rule, _), (count, first) in sorted(total.failures.items(), key=lambda one: one[0][1]):
+        before, known = found.get(rule, (0, ""))
+        found[rule] = (before + count, known or first)
+    return {rule: found[rule] for rule in total.sums if rule in found}
+
+
 def _schema(rules: Iterable[str]) -> dict[str, Any]:
     """Of `turns`."""
     import polars as pl
@@ -241,20 +255,21 @@ def _said(metric: Metric, found: Estimate) -> str:
     value = shown(metric, found.value)
     if found.low is None or found.high is None:
         return value
-    return f"{value} ({shown(metric, found.low)} to {shown(metric, found.high)})"
+    return f"{value} ({shown(metric, found.low, found.value)} to {shown(metric, found.high, found.value)})"
 
 
-def shown(metric: Metric, value: float) -> str:
-    """A value for a person to read."""
+def shown(metric: Metric, value: float, beside: float | None = None) -> str:
+    """A value for a person to read; of money, with as many decimals as the value *beside* it has."""
     match metric.style:
         case "share":
             return f"{100 * value:.1f} %"
         case "seconds":
-            return f"{value:.2f} s"
+            return f"{value:,.2f} s"
         case "money":
-            return f"{value:.2f}" if value >= 1 or value == 0 else f"{value:.4f}"
+            scale = abs(value if beside is None else beside)
+            return f"{value:,.2f}" if scale >= 1 or scale == 0 else f"{value:,.4f}"
         case "number":
-            return f"{value:.2f}"
+            return f"{value:,.2f}"
 
 
 def _many(count: int, what: str) -> str:

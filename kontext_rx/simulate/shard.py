@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+import msgspec
 import numpy as np
 
 from ..pacing import AnyRule
+from .account import Account
 from .columns import Columns
+from .crowd import Crowd
 from .house import Failures
 from .live import perform
 from .models import Models
@@ -20,7 +23,7 @@ from .timeline import timeline
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ENGINES", "Engine", "Shard", "run_shard"]
+__all__ = ["ENGINES", "Brief", "Engine", "Shard", "run_shard"]
 
 Engine: TypeAlias = Literal["pure", "session"]
 ENGINES: Final = ("pure", "session")
@@ -35,10 +38,14 @@ class Shard:
         self.conversations = 0
         self.turns = 0
         """User messages of the conversations, whoever left before them."""
-        self.users = 0
-        """Conversations that are no other's user's; exact where a user's are all in one shard."""
-        self.failures: dict[str, tuple[int, str]] = {}
-        """How often a rule failed, and how it did first."""
+        self.users = Crowd()
+        """Whose conversations they are."""
+        self.failures: dict[tuple[str, int], tuple[int, str]] = {}
+        """How often a rule failed under a seed, and how it did first."""
+        self.account = Account()
+        """What was found in files that were read for it."""
+        self.needs_number = False
+        """Whether conversations were only counted: they go by their number, and how many are before is not known."""
         self.names: list[tuple[str, str]] = []
         """The id and the user of each conversation, where the turns are kept."""
         self.columns: list[tuple[str, int, int, Columns]] = []
@@ -49,15 +56,31 @@ class Shard:
         for rule, sums in other.sums.items():
             known = self.sums.get(rule)
             self.sums[rule] = sums if known is None else known + sums
-        for rule, (count, first) in other.failures.items():
-            before, known = self.failures.get(rule, (0, ""))
-            self.failures[rule] = (before + count, known or first)
+        for where, (count, first) in other.failures.items():
+            before, known = self.failures.get(where, (0, ""))
+            self.failures[where] = (before + count, known or first)
         base = len(self.names)
         self.names += other.names
         self.columns += [(rule, seed, base + first, columns) for rule, seed, first, columns in other.columns]
         self.conversations += other.conversations
         self.turns += other.turns
-        self.users += other.users
+        self.users.join(other.users)
+        self.account.add(other.account)
+
+    @property
+    def brief(self) -> Brief:
+        """As much of it as one must know to go on."""
+        return Brief(self.conversations, self.turns, dict(self.account.conversations), self.needs_number)
+
+
+class Brief(msgspec.Struct, frozen=True):
+    """How far a shard has come, in a few bytes."""
+
+    conversations: int
+    turns: int
+    counted: dict[int, int]
+    """Conversations of each file."""
+    needs_number: bool
 
 
 def run_shard(
@@ -76,7 +99,7 @@ def run_shard(
     """
     shard = Shard()
     shard.conversations = len(talks)
-    shard.users = len({talk.owner for talk in talks})
+    shard.users.add(talks)
     shard.turns = sum(line.role == "user" for talk in talks for line in talk.messages)
     weight = weights(talks)
     if keep_turns:
@@ -92,8 +115,7 @@ def run_shard(
             sums = summed(columns, weight)
             shard.sums[name] = shard.sums[name] + sums if name in shard.sums else sums
             if failures.count:
-                count, first = shard.failures.get(name, (0, ""))
-                shard.failures[name] = (count + failures.count, first or failures.first)
+                shard.failures[name, seed] = (failures.count, failures.first)
             if keep_turns:
                 shard.columns.append((name, seed, 0, columns))
     return shard

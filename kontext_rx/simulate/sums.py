@@ -126,10 +126,10 @@ def summed(columns: Columns, weight: Floats) -> Ints:
 
 
 def _weighted(own: Floats, weight: Floats) -> Ints:
-    total = np.zeros((len(weight), own.shape[1]))
-    for begin in range(0, len(own), BLOCK):
-        total += weight[:, begin : begin + BLOCK] @ own[begin : begin + BLOCK]
-    return np.rint(total).astype(np.int64)
+    total = np.zeros((len(weight), own.shape[1]), np.int64)
+    for begin in range(0, len(own), BLOCK):  # made whole here: who else is in the shard must not matter
+        total += np.rint(weight[:, begin : begin + BLOCK] @ own[begin : begin + BLOCK]).astype(np.int64)
+    return total
 
 
 def _histogram(waits: Ints, weight: Floats) -> Ints:

@@ -9,12 +9,13 @@ from typing import Final, cast
 
 import msgspec
 
+from ..conversations import Conversation
 from ..errors import InvalidOptionError
 from ..message import Message, Role, is_sendable
 from ..recording import Recording
 from ..recording.entries import MessageAdded
 
-__all__ = ["Line", "Talk", "decode", "encode", "of_recording"]
+__all__ = ["Line", "Talk", "decode", "encode", "of_conversation", "of_recording"]
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +61,15 @@ class Talk(msgspec.Struct, frozen=True):
     def owner(self) -> str:
         """The user's id; the conversation's own where there is none."""
         return self.id if self.user_id is None else self.user_id
+
+
+def of_conversation(conversation: Conversation) -> Talk:
+    """A conversation of an export."""
+    return Talk(
+        conversation.id,
+        tuple([Line(one.id, one.role, one.content, one.created_at) for one in conversation.utterances]),
+        conversation.user_id,
+    )
 
 
 def of_recording(recording: Recording) -> Talk:

@@ -7,7 +7,7 @@ from typing import Final
 from .metrics import METRICS, Estimate, Metric
 from .results import Results, shown
 
-__all__ = ["METRIC", "between", "change", "ends", "many", "notes", "ranked", "said", "verdict"]
+__all__ = ["METRIC", "between", "change", "ends", "many", "notes", "people", "ranked", "said", "verdict"]
 
 METRIC: Final = {metric.name: metric for metric in METRICS}
 """The metrics by name."""
@@ -79,20 +79,25 @@ def ends(metric: Metric, found: Estimate) -> str:
     """The ends of its interval, with one unit for both; nothing where there is none."""
     if found.low is None or found.high is None:
         return ""
-    low, high = shown(metric, found.low), shown(metric, found.high)
+    low, high = shown(metric, found.low, found.value), shown(metric, found.high, found.value)
     number, _, unit = low.partition(" ")
     return f"{number if high.endswith(f' {unit}') else low} to {high}"
 
 
-def change(metric: Metric, value: float) -> str:
-    """A difference, with its sign; that of two shares in percentage points."""
+def change(metric: Metric, value: float, beside: float | None = None) -> str:
+    """A difference, with its sign and the decimals of the value *beside* it; of two shares in percentage points."""
     sign, size = "-" if value < 0 else "+", abs(value)
-    return f"{sign}{100 * size:.1f} points" if metric.style == "share" else f"{sign}{shown(metric, size)}"
+    return f"{sign}{100 * size:.1f} points" if metric.style == "share" else f"{sign}{shown(metric, size, beside)}"
 
 
 def many(count: int, what: str) -> str:
     """A count with its noun."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def people(results: Results) -> str:
+    """How many users there are, with their noun."""
+    return f"{'about ' if results.users_are_estimated else ''}{many(results.users, 'user')}"
 
 
 def quoted(rule: str) -> str:
@@ -104,14 +109,15 @@ def _against(results: Results, rule: str, other: str) -> str:
     rows = results.differences(other).to_dicts()
     row = next(row for row in rows if row["rule"] == rule and row["metric"] == EARNS.name)
     difference, low, high = row["difference"], row["low"], row["high"]
+    beside = results.estimate(rule, EARNS).value
     if difference is None:
         return f"Against {quoted(other)} nothing can be said."
-    sentence = f"Against {quoted(other)} it is {change(EARNS, difference)}"
+    sentence = f"Against {quoted(other)} it is {change(EARNS, difference, beside)}"
     if low is None or high is None:
         return f"{sentence}."
     if low == high == 0:
         return f"Against {quoted(other)} it makes no difference here."
-    sentence += f" (95 %: {change(EARNS, low)} to {change(EARNS, high)})"
+    sentence += f" (95 %: {change(EARNS, low, beside)} to {change(EARNS, high, beside)})"
     return f"{sentence}." if row["is_clear"] else f"{sentence}, so which of the two earns more is not certain."
 
 

@@ -1,36 +1,36 @@
-"""Who does the work: this process, a pool of them, or any executor; the shards come back in order."""
+"""The work that a simulation hands out, and what whoever does it hands back."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import io
-import multiprocessing
 import pickle
-import signal
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from ..errors import InvalidOptionError
 from ..pacing import AnyRule
 from ..pacing.reading import Kept
+from .account import Account
 from .house import Shelf
 from .models import Models
+from .ranges import Stretch, read
 from .shard import Engine, Shard, run_shard
-from .talk import Talk, decode, encode
+from .sources import chunks
+from .spool import Bucket, Spool
+from .talk import Talk, decode, encode, of_conversation
 
-__all__ = ["Job", "pack", "run_packed", "shards"]
+__all__ = ["Job", "Part", "hand_out", "pack", "run_packed"]
 
-AHEAD: Final = 2
-"""Shards that wait for each worker. Source: ours; it bounds what is held."""
+Part: TypeAlias = "list[Talk] | Stretch | Bucket"
+"""What is handed out: conversations, or where they are in files, or where those of some users are put together."""
 
-UNTOLD: Final = 32
-"""Workers that an executor has which does not say how many. Source: ours."""
+SESSION: Final = 64
+"""How many times the session engine takes as long, about. Source: measured; it makes parts of files smaller."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,49 +41,68 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     models: Models
     engine: Engine
     keep_turns: bool
+    spool: Path | None = None
+    """Where conversations of users wait for the others of theirs, while files are read; None where they need not."""
+
+    @property
+    def effort(self) -> int:
+        """How much more work a conversation is than in the pure engine, once."""
+        return len(self.seeds) * (SESSION if self.engine == "session" else 1)
 
     def run(self, talks: Sequence[Talk]) -> Shard:
-        """Do it."""
+        """Do it with conversations."""
         return run_shard(talks, self.rules, self.seeds, self.models, self.engine, keep_turns=self.keep_turns)
 
+    def run_part(self, part: Part) -> Shard:
+        """Do it with whatever was handed out."""
+        match part:
+            case list():
+                return self.run(part)
+            case Bucket():
+                return self._run_all(chunks(part.talks(), by_user=True))
+            case _:
+                return self._run_stretch(part)
 
-def shards(job: Job, chunks: Iterable[list[Talk]], workers: int | Executor | None) -> Iterator[Shard]:
-    """What each chunk came to, in order; never many more are read than are being worked on."""
-    if isinstance(workers, Executor):
-        yield from _spread(workers, getattr(workers, "_max_workers", UNTOLD), job, chunks)
-    elif workers is None or workers == 1:
-        yield from map(job.run, chunks)
-    else:
-        methods = multiprocessing.get_all_start_methods()
-        # Not fork: numpy's and polars' threads would be copied in the middle of what they do.
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        # Ctrl-C is this process's to hear: a worker ends with its pool.
-        pool = ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
-        try:
-            yield from _spread(pool, workers, job, chunks)
-        except BrokenProcessPool as error:
-            raise RuntimeError(
-                "a worker process died: it ran out of memory, or the script lacks `if __name__ == '__main__':` around"
-                " its call of simulate(), which each worker would repeat"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    def _run_stretch(self, stretch: Stretch) -> Shard:
+        account = Account()
+        spool = None if self.spool is None else Spool(self.spool, (stretch[0].file, stretch[0].begin))
+        needs_number = False
+
+        def talks() -> Iterator[Talk]:
+            nonlocal needs_number
+            for part, conversation in read(stretch, account):
+                needs_number = needs_number or (conversation.is_numbered and part.after is None)
+                if needs_number:
+                    continue  # the rest is only counted
+                talk = of_conversation(conversation)
+                if spool is None or talk.user_id is None:
+                    yield talk
+                else:
+                    spool.put(talk)
+
+        total = self._run_all(chunks(talks(), by_user=False))
+        if needs_number:
+            total = Shard()
+        elif spool is not None:
+            spool.save()
+        total.account, total.needs_number = account, needs_number
+        return total
+
+    def _run_all(self, parts: Iterable[list[Talk]]) -> Shard:
+        total = Shard()
+        for talks in parts:
+            total.add(self.run(talks))
+        return total
 
 
-def _spread(pool: Executor, workers: int, job: Job, chunks: Iterable[list[Talk]]) -> Iterator[Shard]:
-    packed = pack(job)
-    waiting: deque[Future[Shard]] = deque()
-    for chunk in chunks:
-        waiting.append(pool.submit(run_packed, packed, encode(chunk)))
-        if len(waiting) > workers * AHEAD:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+def run_packed(job: bytes, part: bytes | Stretch | Bucket) -> Shard:
+    """`Job.run_part` in another process, or on another machine: what is there goes as plain bytes."""
+    return _unpacked(job).run_part(decode(part) if isinstance(part, bytes) else part)
 
 
-def run_packed(job: bytes, talks: bytes) -> Shard:
-    """`run_shard` in another process, or on another machine: both arguments are plain bytes."""
-    return _unpacked(job).run(decode(talks))
+def hand_out(part: Part) -> bytes | Stretch | Bucket:
+    """A part as it is sent: conversations as bytes, and of those in files nothing but where they are."""
+    return encode(part) if isinstance(part, list) else part
 
 
 def pack(job: Job) -> bytes:

@@ -17,7 +17,7 @@ def test_help_names_the_commands() -> None:
     ran = run("--help")
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("Usage: kontext-rx ")
-    assert all(f"  {name} " in ran.out for name in ("adserver", "demo", "replay"))
+    assert all(f"  {name} " in ran.out for name in ("adserver", "demo", "replay", "simulate"))
 
 
 def test_version() -> None:

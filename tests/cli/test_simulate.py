@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -15,9 +17,12 @@ from typing import Any
 
 import pytest
 
+from kontext_rx.cli.assumptions import READ, assumed
+from kontext_rx.cli.feed import about_lines, open_export
 from kontext_rx.cli.replay import CommandError
 from kontext_rx.cli.simulate import named_rules
 from kontext_rx.pacing import RuleTextError
+from kontext_rx.simulate import Empirical, Lognormal, Models
 
 from .conftest import COMMAND, Export, Ran, run, turns
 
@@ -55,6 +60,7 @@ def test_it_says_which_rule_earns_most_and_how_sure_that_is(month: str) -> None:
 def test_json_is_the_summary_and_nothing_else(month: str) -> None:
     summary = simulate(month, *RULES, "--json").summary
     assert (summary["conversations"], summary["users"], summary["bad_lines"]) == (60, 10, 1)
+    assert summary["users_are_estimated"] is False
     assert summary["turns"] == sum(2 + number % 9 for number in range(60))
     assert [(rule["name"], rule["text"]) for rule in summary["rules"]] == [
         ("every turn", "every(1)"),
@@ -103,6 +109,62 @@ def test_without_a_baseline_the_rules_are_among_themselves(month: str) -> None:
     assert "against_baseline" not in summary["rules"][0]
     own = simulate(month, "--rule", "every turn=every(2)", "--json").summary
     assert (len(own["rules"]), own["baseline"]) == (1, None)
+
+
+def test_a_rule_can_be_the_baseline(month: str) -> None:
+    """In the place of an ad on every turn: what is live today, say."""
+    ran = simulate(month, *RULES, "--baseline", "often", "--json")
+    summary = ran.summary
+    assert [rule["name"] for rule in summary["rules"]] == ["often", "skip_first(2) & every(3)"]
+    assert (summary["baseline"], summary["best"]) == ("often", "skip_first(2) & every(3)")
+    none = simulate(month, *RULES, "--baseline", "seldom")
+    assert none.code == 2
+    assert "no rule is called 'seldom': give one of 'often', 'skip_first(2) & every(3)'" in none.err
+    assert "exclude each other" in simulate(month, *RULES, "--baseline", "often", "--no-baseline").err
+
+
+# --- what is assumed ---
+
+
+def test_what_is_assumed_can_be_said(month: str, tmp_path: Path) -> None:
+    """Nothing fails, nobody leaves, and each ad brings 1: revenue is views."""
+    given = ("fill=1", "revenue=1,1", "view=1", "leave_after_ad=0", "leave_per_second=0", "latency=0.1", "reply=2")
+    options = [option for one in given for option in ("--assume", one)]
+    out = tmp_path / "report.html"
+    rule = simulate(month, *RULES, *options, "--json", "--out", str(out)).summary["rules"][1]
+    assert (rule["fill_rate"], rule["abandonment"]) == (1, 0)
+    assert rule["revenue_per_conversation"] == rule["ads_per_conversation"]
+    assert "<td>2 s</td><td><small>given</small></td>" in out.read_text("utf-8")
+
+
+def test_every_field_of_the_models_can_be_assumed() -> None:
+    assert set(READ) == set(Models.__struct_fields__)
+    given = ["typing=lognormal:20,0.8", "reply=measured:3,1,2", "times=drawn", "start=2026-04-01", "fill=0.9, 0.7"]
+    found = assumed(given)
+    assert (found.typing, found.reply, found.times) == (Lognormal(20, 0.8), Empirical((1, 2, 3)), "drawn")
+    assert (found.start, found.fill) == (dt.datetime(2026, 4, 1, tzinfo=dt.UTC), (0.9, 0.7))
+    assert assumed([]) == Models()
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (["fil=0.9"], "'fil' is not assumed: did you mean fill?"),
+        (["x=0.9"], "'x' is not assumed: give one of typing, reply, "),
+        (["fill=1.5"], "fill=1.5 cannot be used: give a tuple of probabilities"),
+        (["fill=much"], "fill=much cannot be used: give numbers with commas between them"),
+        (["view="], "view= cannot be used: give a number"),
+        (["view=nan"], "view=nan cannot be used: give a probability from 0 to 1"),
+        (["latency=uniform:1,2"], "give seconds, lognormal:MEDIAN,SIGMA or measured:"),
+        (["latency=-1"], "latency=-1 cannot be used: give seconds from 0 to a month"),
+        (["times=never"], "give 'recorded' or 'drawn'"),
+        (["start=tomorrow"], "give a day or a time"),
+        (["view=1", "view=0"], "view is given twice"),
+    ],
+)
+def test_what_cannot_be_assumed_is_said(given: list[str], why: str) -> None:
+    with pytest.raises(CommandError, match=re.escape(why)):
+        assumed(given)
 
 
 # --- the report ---
@@ -301,6 +363,18 @@ def test_an_interruption_ends_every_worker_and_says_how_far_it_came(
     assert err == "interrupted after 0 of 600 conversations, 0 turns: there are no results of a part\n"
     assert time.monotonic() - began < 20
     assert nobody_is_left(process.pid)
+
+
+def test_how_much_there_will_be_is_counted_or_of_much_estimated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A billion lines are not read twice only to draw a bar."""
+    path = tmp_path / "export.jsonl"
+    path.write_text("12345678\n" * 100_000 + "a", "utf-8")
+    with open_export(str(path)) as file:
+        assert about_lines(file) == 100_001
+        monkeypatch.setattr("kontext_rx.cli.feed.COUNTED", 1000)
+        assert about_lines(file) == pytest.approx(100_000, rel=0.001)
 
 
 @unix_only

@@ -312,11 +312,18 @@ def test_numbers_as_people_read_them() -> None:
     assert between(METRIC["wait_mean_s"], Estimate(1, 0.5, 2), "95 %: ") == " (95 %: 0.50 to 2.00 s)"
     assert (change(MONEY, 3), change(MONEY, -3)) == ("+3.00", "-3.00")
     assert change(SHARE, -0.021) == "-2.1 points"
+    assert said(MONEY, Estimate(1234567.891, None, None)) == "1,234,567.89"
+
+
+def test_differences_and_ends_have_the_decimals_of_their_value() -> None:
+    assert (change(MONEY, 0.5, 68.4), change(MONEY, -0.5, 0.07)) == ("+0.50", "-0.5000")
+    assert ends(MONEY, Estimate(1.02, 0.97, 1.1)) == "0.97 to 1.10"
+    assert ends(MONEY, Estimate(0.99, 0.97, 1.1)) == "0.9700 to 1.1000"
 
 
 def test_the_calm_world_is_told_exactly() -> None:
     """Each of four turns filled, seen, and worth 1: nothing is left to chance."""
     found = simulate([talk("uauauaua", id=f"c{number}") for number in range(3)], RULES, models=CALM)
     first, *_, last = verdict(found, "every turn")
-    assert first == 'Of the 3 rules, "often" earns most: 2000.00 per 1,000 conversations (95 %: 2000.00 to 2000.00).'
+    assert first == 'Of the 3 rules, "often" earns most: 2,000.00 per 1,000 conversations (95 %: 2,000.00 to 2,000.00).'
     assert "4.00 ads per conversation" in last

@@ -240,6 +240,11 @@ def test_a_worker_that_dies_is_told_of() -> None:
         ({"rules": {"a": "every(1)"}}, r"rules\['a'\]='every\(1\)' cannot be used"),
         ({"rules": [("a", pacing.every(1)), ("a", pacing.every(2))]}, "rules='a' cannot be used: .* is there twice"),
         ({"rules": {" ": pacing.every(1)}}, "give each rule a name that is not blank"),
+        (
+            {"rules": {"\ud83d": pacing.every(1)}},
+            "rules='.ud83d' cannot be used: give each rule a name that can be written",
+        ),
+        ({"limit": 0}, "limit=0 cannot be used: give a whole number, 1 or more, or None"),
         ({"seeds": 0}, "seeds=0 cannot be used: give a whole number, 1 or more"),
         ({"seeds": True}, "seeds=True cannot be used"),
         ({"engine": "fast"}, "engine='fast' cannot be used: give 'pure' or 'session'"),
