@@ -38,13 +38,16 @@ class Door:
 
     def __init__(self, house: Reports) -> None:
         self._house = house
-        self._queue: list[tuple[Callable[[Any], None], Any]] = []
+        self._queue: list[tuple[Callable[[Any], None], Any]] | None = None
         self._depth = 0
         self._tasks: set[asyncio.Task[None]] | None = None
 
     def publish(self, deliver: Callable[[T], None], value: T) -> None:
         """Call *deliver* with *value* when its turn comes: now, unless something else is under way."""
-        self._queue.append((deliver, value))
+        if self._queue is None:
+            self._queue = [(deliver, value)]
+        else:
+            self._queue.append((deliver, value))
         if not self._depth:
             with self:
                 pass
@@ -62,22 +65,22 @@ class Door:
         self._depth += 1
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._depth > 1 or not self._queue:
+        if self._depth > 1 or self._queue is None:
             self._depth -= 1
             return
         try:
-            self._deliver_all()
+            self._deliver_all(self._queue)
         finally:
             self._depth -= 1
 
-    def _deliver_all(self) -> None:
-        queue, done = self._queue, 0
+    def _deliver_all(self, queue: list[tuple[Callable[[Any], None], Any]]) -> None:
+        done = 0
         try:
             for deliver, value in queue:  # what is told meanwhile comes last
                 done += 1
                 deliver(value)
-        finally:
-            del queue[:done]
+        finally:  # after an interrupt, what is left comes with the next
+            self._queue = queue[done:] or None
 
     def call(self, function: Callable[..., object], *args: object, where: str) -> object:
         """Call into the app's code; what it raises is reported, not passed on."""
@@ -263,35 +266,44 @@ class Relay(Generic[T]):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._callbacks: tuple[Callback[T], ...] = ()
+        # Nearly always it is one, and then a tuple around it is an object more for the garbage collector to walk.
+        self._callbacks: Callback[T] | tuple[Callback[T], ...] = ()
         self.is_completed = False
 
     def __bool__(self) -> bool:
-        return bool(self._callbacks)
+        return self._callbacks != ()
 
     def send(self, value: T) -> None:
         """Give *value* to everyone who is subscribed."""
-        for callback in self._callbacks:
-            callback.on_next(value)
+        callbacks = self._callbacks
+        if isinstance(callbacks, tuple):
+            for callback in callbacks:
+                callback.on_next(value)
+        else:
+            callbacks.on_next(value)
 
     def complete(self) -> None:
         """End the stream for everyone, and for those who come later."""
         self.is_completed = True
-        callbacks, self._callbacks = self._callbacks, ()
+        callbacks, self._callbacks = self._all(), ()
         for callback in callbacks:
             callback.on_completed()
+
+    def _all(self) -> tuple[Callback[T], ...]:
+        return self._callbacks if isinstance(self._callbacks, tuple) else (self._callbacks,)
 
     def add(self, callback: Callback[T]) -> Relay[T]:
         """Subscribe *callback*; a completed stream completes it at once. Gives what it is to leave, `self`."""
         if self.is_completed:
             callback.on_completed()
         else:
-            self._callbacks = (*self._callbacks, callback)
+            self._callbacks = (*self._all(), callback) if self._callbacks != () else callback
         return self
 
     def leave(self, callback: Callback[T]) -> None:
         """Let a callback go."""
-        self._callbacks = tuple(other for other in self._callbacks if other is not callback)
+        others = tuple(other for other in self._all() if other is not callback)
+        self._callbacks = others[0] if len(others) == 1 else others
 
 
 def _let_go(resource: Relay[Any] | DisposableBase, callback: Callback[Any]) -> None:

@@ -29,7 +29,7 @@ class History:
         self._encode = encode
         self._kept: dict[str, Message] = {}
         self._known: dict[str, int] = {}
-        self._encoded: list[bytes] = []
+        self._encoded: dict[str, bytes] = {}
         self.users = 0
         """How many user messages were accepted so far, dropped ones included."""
 
@@ -43,7 +43,7 @@ class History:
     def add(self, message: Message) -> str | None:
         """Append a new message; gives the id of the one that this pushed out, if any."""
         known, kept, encoded = self._known, self._kept, self._encoded
-        encoded.append(self._encode(message))
+        encoded[message.id] = self._encode(message)
         known[message.id] = _fingerprint(message)
         if len(known) > KNOWN_LIMIT:
             del known[next(iter(known))]
@@ -52,7 +52,7 @@ class History:
         if len(kept) <= HISTORY_LIMIT:
             return None
         oldest = next(iter(kept))
-        del kept[oldest], encoded[0]
+        del kept[oldest], encoded[oldest]
         return oldest
 
     def clear(self) -> None:
@@ -68,7 +68,7 @@ class History:
     @property
     def encoded(self) -> list[bytes]:
         """The same messages as they go on the wire."""
-        return self._encoded.copy()
+        return list(self._encoded.values())
 
     def __contains__(self, message_id: str) -> bool:
         return message_id in self._kept

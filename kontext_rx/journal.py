@@ -22,6 +22,9 @@ EVENTS_KEPT: Final = 256
 OUTCOMES: Final = (Filled, NoFill, AdError)
 
 
+_NOBODY: Final = frozenset[str]()
+
+
 class _Audience:
     """Who listens for one message."""
 
@@ -47,7 +50,7 @@ class Journal:
         self._told: dict[str, tuple[AdEvent, ...]] = {}
         self._settled: dict[str, NoFill] = {}  # the local words
         self._audiences: dict[str, _Audience] = {}
-        self._awaited: set[str] = set()
+        self._awaited: frozenset[str] = _NOBODY
         self._closed = False
 
     def record(self, event: AdEvent, *message_ids: str | None) -> None:
@@ -72,7 +75,7 @@ class Journal:
             if isinstance(event, OUTCOMES):
                 self._settle(audience, event)
         if message_id in self._awaited and isinstance(event, OUTCOMES):
-            self._awaited.remove(message_id)
+            self._awaited -= {message_id}
             del self._told[message_id]
 
     def link(self, copy: Outcome) -> None:
@@ -94,7 +97,7 @@ class Journal:
     def await_outcome(self, message_id: str) -> None:
         """The message was trimmed while its preload is out: its streams end, and its outcome is still to come."""
         self._told.pop(message_id, None)
-        self._awaited.add(message_id)
+        self._awaited |= {message_id}
         if (audience := self._audiences.get(message_id)) is not None and audience.events is not None:
             audience.events.complete()
 
@@ -113,7 +116,7 @@ class Journal:
             self._end(message_id, audience, "session_destroyed")
         self._told.clear()
         self._settled.clear()
-        self._awaited.clear()
+        self._awaited = _NOBODY
 
     def events(self, message_id: str, scheduler: SchedulerBase) -> Stream[AdEvent]:
         """Everything told about a message, past and to come."""

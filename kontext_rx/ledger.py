@@ -72,7 +72,6 @@ class Ledger:
         "_kept",
         "_most",
         "_reached",
-        "_sizes",
         "_stories",
         "_turn",
         "_turns",
@@ -82,9 +81,8 @@ class Ledger:
         self._most = stories
         self._turn: list[Trace] = []
         """Since the last question."""
-        self._turns: list[tuple[Trace, ...]] = []
-        """Before it, from question to question; a tuple of them is nothing to the garbage collector."""
-        self._sizes: list[int] = []  # of those turns, how many messages they have
+        self._turns: tuple[tuple[Trace, ...], ...] = ()
+        """Before it, from question to question; tuples of values are nothing to the garbage collector."""
         self._kept = 0  # messages in them
         self._stories: dict[str, _Story] | None = None
         self._counted = 0  # of this turn's
@@ -134,15 +132,15 @@ class Ledger:
 
     def _close(self) -> None:
         """A turn is over; the oldest go when there are enough messages without them."""
-        size = self._count_up()
-        self._turns.append(tuple(self._turn))
-        self._sizes.append(size)
-        self._kept += size
+        self._count_up()
+        self._kept += _messages_in(self._turn)
+        turns = (*self._turns, tuple(self._turn))
         self._turn.clear()
         self._counted = 0
-        while self._most is not None and self._kept - self._sizes[0] >= self._most:
-            self._kept -= self._sizes.pop(0)
-            del self._turns[0]
+        while self._most is not None and self._kept - (oldest := _messages_in(turns[0])) >= self._most:
+            self._kept -= oldest
+            turns = turns[1:]
+        self._turns = turns
 
     def _thin(self) -> None:
         """A turn that goes on and on keeps what its stories keep."""
@@ -152,16 +150,12 @@ class Ledger:
         self._turn = [trace for number, trace in enumerate(self._turn) if number in numbers or isinstance(trace, Ended)]
         self._counted = len(self._turn)
 
-    def _count_up(self) -> int:
-        """Count what has happened since this was called last; gives how many messages this turn has."""
+    def _count_up(self) -> None:
+        """Count what has happened since this was called last."""
         counted, self._counted = self._counted, len(self._turn)
-        size = 0
-        for number, trace in enumerate(self._turn):
-            kind = type(trace)
-            size += kind is Added
-            if number >= counted and (count := self._COUNTED.get(kind)) is not None:
+        for trace in self._turn[counted:] if counted else self._turn:
+            if (count := self._COUNTED.get(type(trace))) is not None:
                 count(self, trace)
-        return size
 
     def _step(self, step: PreloadStep) -> None:
         if step.name == "sent" and not step.track_only:
@@ -233,6 +227,10 @@ class _Reached(msgspec.Struct, gc=False):
 
 
 # --- stories ------------------------------------------------------------------------------------------------------
+
+
+def _messages_in(traces: Iterable[Trace]) -> int:
+    return sum([type(trace) is Added for trace in traces])
 
 
 def _stories_of(traces: Iterable[Trace], most: int | None, *, are_known: bool = False) -> dict[str, _Story]:

@@ -270,7 +270,7 @@ class ServerLink:
             if debugged:
                 outlet.debug("Preload: request-ad-response", status=result.status, bytes=len(result.body))
             answer = wire.judge_preload(result.status, result.body, self.options.enabled_placement_codes)
-        if answer.session_id is not None:
+        if answer.session_id is not None and answer.session_id != self.session_id:
             self.session_id = answer.session_id
         took = outlet.door.instant - sent_at
         match answer:
@@ -283,7 +283,7 @@ class ServerLink:
                 if debugged:
                     outlet.debug("Preload: ad-generation-success", messageId=message_id, bids=len(bids))
                 self._resolve(message_id, "filled", None, took)
-                return Fill(bids, session_id, messages)
+                return Fill(bids, self.session_id or session_id, messages)  # one text for all of a session's
             case Skip(skip_code=code, note=note):
                 if debugged:
                     outlet.debug(f"Preload: {note}", messageId=message_id, skipCode=code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, Protocol
 
 import msgspec
 from reactivex import Observable
@@ -14,7 +14,7 @@ from .pairing import Answered
 from .source import Source
 from .typing import Operator
 
-__all__ = ["DEBOUNCE_S", "PacedTurn", "Start", "Submitted", "Switch", "preloads"]
+__all__ = ["DEBOUNCE_S", "PacedTurn", "Submitted", "Switch", "Turns", "preloads"]
 
 DEBOUNCE_S: Final = 0.010
 """Seconds a user message must be the newest before it is sent. Source: the product's page on messages."""
@@ -37,8 +37,28 @@ class PacedTurn(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-Start: TypeAlias = Callable[[PacedTurn, ObserverBase[Answered]], DisposableBase]
-"""Sends the request of a turn, whose answer goes to the observer; disposing lets it go."""
+class Turns(Protocol):
+    """What a `Switch` asks, and tells."""
+
+    def pace(self, submitted: Submitted, /) -> PacedTurn:
+        """A turn that has settled, as pacing marks it."""
+        ...
+
+    def start(self, paced: PacedTurn, observer: ObserverBase[Answered], /) -> DisposableBase:
+        """Send the request of a turn, whose answer goes to *observer*; disposing lets it go."""
+        ...
+
+    def on_next(self, value: Answered, /) -> None:
+        """An answer."""
+        ...
+
+    def on_error(self, error: Exception, /) -> None:
+        """A defect."""
+        ...
+
+    def on_completed(self) -> None:
+        """The source has ended, and so has the last request."""
+        ...
 
 
 def preloads(
@@ -65,12 +85,9 @@ def preloads(
         preloads: ---------x----------y-|
     """
 
-    def start(paced: PacedTurn, observer: ObserverBase[Answered]) -> DisposableBase:
-        return request(paced).subscribe(observer)
-
     def preloads_(users: Observable[Submitted]) -> Observable[Answered]:
         def subscribe(observer: ObserverBase[Answered], outer: SchedulerBase | None = None) -> DisposableBase:
-            switch = Switch(pace, start, scheduler, observer)
+            switch = Switch(_Composed(pace, request, observer), scheduler)
             switch.source = users.subscribe(switch, scheduler=outer)
             return switch
 
@@ -86,16 +103,10 @@ class Switch(ObserverBase[Submitted], DisposableBase):
     A session, which is itself the subject of its messages, feeds one without the observables around it.
     """
 
-    __slots__ = ("_ended", "_live", "_observer", "_pace", "_scheduler", "_start", "_timer", "_waiting", "source")
+    __slots__ = ("_ended", "_live", "_scheduler", "_timer", "_turns", "_waiting", "source")
 
-    def __init__(
-        self,
-        pace: Callable[[Submitted], PacedTurn],
-        start: Start,
-        scheduler: SchedulerBase,
-        observer: ObserverBase[Answered],
-    ) -> None:
-        self._pace, self._start, self._scheduler, self._observer = pace, start, scheduler, observer
+    def __init__(self, turns: Turns, scheduler: SchedulerBase) -> None:
+        self._turns, self._scheduler = turns, scheduler
         self.source: DisposableBase | None = None
         self._waiting: Submitted | None = None
         self._timer: DisposableBase | None = None
@@ -112,7 +123,7 @@ class Switch(ObserverBase[Submitted], DisposableBase):
     def on_error(self, error: Exception) -> None:
         """The source has failed."""
         self._let_go()
-        self._observer.on_error(error)
+        self._turns.on_error(error)
 
     def on_completed(self) -> None:
         """The source has ended: what waits is sent, what is in flight may finish."""
@@ -121,14 +132,14 @@ class Switch(ObserverBase[Submitted], DisposableBase):
             self._stop()
             self._settle()
         elif self._live is None:
-            self._observer.on_completed()
+            self._turns.on_completed()
 
     def answered(self, live: _Live) -> None:
         """The request has ended."""
         if self._live is live:
             self._live = None
             if self._ended:
-                self._observer.on_completed()
+                self._turns.on_completed()
 
     def dispose(self) -> None:
         """Let everything go."""
@@ -142,13 +153,13 @@ class Switch(ObserverBase[Submitted], DisposableBase):
         if waiting is None:
             return
         try:
-            paced = self._pace(waiting)
+            paced = self._turns.pace(waiting)
             if self._waiting is None:  # else something was said from inside: that is newer
-                live = self._live = _Live(self, self._observer)
-                live.hold(self._start(paced, live))
+                live = self._live = _Live(self, self._turns)
+                live.hold(self._turns.start(paced, live))
         except Exception as error:  # as an operator does with what a function of its raises
             self.dispose()
-            self._observer.on_error(error)
+            self._turns.on_error(error)
 
     def _stop(self) -> None:
         timer, self._timer = self._timer, None
@@ -166,10 +177,10 @@ class Switch(ObserverBase[Submitted], DisposableBase):
 class _Live(ObserverBase[Answered], DisposableBase):
     """One request in flight."""
 
-    __slots__ = ("_held", "_observer", "_switch", "is_over")
+    __slots__ = ("_held", "_switch", "_turns", "is_over")
 
-    def __init__(self, switch: Switch, observer: ObserverBase[Answered]) -> None:
-        self._switch, self._observer = switch, observer
+    def __init__(self, switch: Switch, turns: Turns) -> None:
+        self._switch, self._turns = switch, turns
         self._held: DisposableBase | None = None
         self.is_over = False
 
@@ -181,12 +192,12 @@ class _Live(ObserverBase[Answered], DisposableBase):
 
     def on_next(self, value: Answered) -> None:
         if not self.is_over:
-            self._observer.on_next(value)
+            self._turns.on_next(value)
 
     def on_error(self, error: Exception) -> None:
         if not self.is_over:
             self.is_over = True
-            self._observer.on_error(error)
+            self._turns.on_error(error)
 
     def on_completed(self) -> None:
         if not self.is_over:
@@ -198,3 +209,32 @@ class _Live(ObserverBase[Answered], DisposableBase):
         held, self._held = self._held, None
         if held is not None:
             held.dispose()
+
+
+class _Composed(Turns):
+    """What the operator was given, as a switch asks for it."""
+
+    __slots__ = ("_observer", "_pace", "_request")
+
+    def __init__(
+        self,
+        pace: Callable[[Submitted], PacedTurn],
+        request: Callable[[PacedTurn], Observable[Answered]],
+        observer: ObserverBase[Answered],
+    ) -> None:
+        self._pace, self._request, self._observer = pace, request, observer
+
+    def pace(self, submitted: Submitted, /) -> PacedTurn:
+        return self._pace(submitted)
+
+    def start(self, paced: PacedTurn, observer: ObserverBase[Answered], /) -> DisposableBase:
+        return self._request(paced).subscribe(observer)
+
+    def on_next(self, value: Answered, /) -> None:
+        self._observer.on_next(value)
+
+    def on_error(self, error: Exception, /) -> None:
+        self._observer.on_error(error)
+
+    def on_completed(self) -> None:
+        self._observer.on_completed()

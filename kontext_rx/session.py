@@ -59,7 +59,7 @@ from .pairing import (
     find,
     step,
 )
-from .preload import PacedTurn, Submitted, Switch
+from .preload import PacedTurn, Submitted, Switch, Turns
 from .source import Undo
 from .stream import Stream
 from .trace import Added, DebugEvent, Dropped, Ended, Linked, PreloadStep
@@ -522,7 +522,7 @@ class Session:
         self._feed(Asked(message_id, at))
         if self._client is not None:
             if self._preloads is None:
-                self._preloads = Switch(self._pace, self._preload, outlet.door, _Answers(self._feed, self._broken))
+                self._preloads = Switch(_Turns(self), outlet.door)
             # Also when disabled: a newer message still lets the request in flight go.
             self._preloads.on_next(submitted)
         if self._link.disabled:
@@ -713,19 +713,25 @@ def _dropped(drop: Drop, at: float) -> Dropped:
     return Dropped(message_id=drop.message_id, at=at, codes=codes, reason=drop.reason)
 
 
-class _Answers(ObserverBase[Answered]):
-    """Where the preloads' answers go: into the pairing."""
+class _Turns(Turns):
+    """A session as its preloads see it."""
 
-    __slots__ = ("_broken", "_feed")
+    __slots__ = ("_session",)
 
-    def __init__(self, feed: Callable[[Input], None], broken: Callable[[Exception], None]) -> None:
-        self._feed, self._broken = feed, broken
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-    def on_next(self, value: Answered) -> None:
-        self._feed(value)
+    def pace(self, submitted: Submitted, /) -> PacedTurn:
+        return self._session._pace(submitted)  # pyright: ignore[reportPrivateUsage]  # ours: one house
 
-    def on_error(self, error: Exception) -> None:
-        self._broken(error)
+    def start(self, paced: PacedTurn, observer: ObserverBase[Answered], /) -> DisposableBase:
+        return self._session._preload(paced, observer)  # pyright: ignore[reportPrivateUsage]  # ours: one house
+
+    def on_next(self, value: Answered, /) -> None:
+        self._session._feed(value)  # pyright: ignore[reportPrivateUsage]  # ours: one house
+
+    def on_error(self, error: Exception, /) -> None:
+        self._session._broken(error)  # pyright: ignore[reportPrivateUsage]  # ours: one house
 
     def on_completed(self) -> None:
         pass
