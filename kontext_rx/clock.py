@@ -66,7 +66,7 @@ class Clock(Door, PeriodicScheduler):
 
     def __enter__(self) -> None:
         if not self._depth:
-            self.instant = self._read()
+            self.instant = self._read() if self._loop is None else self._loop.time() + self._offset
         self._depth += 1
 
     @property
@@ -102,7 +102,7 @@ class Clock(Door, PeriodicScheduler):
         return self._start(self.to_seconds(duetime) - self.at, action, state)
 
     def _start(self, after: float, action: ScheduledAction[Any], state: Any) -> DisposableBase:
-        timer = _Timer(self, self.at + after, action, state)
+        timer = _Timer(self, (self.instant if self._depth else self._read()) + after, action, state)
         if self._loop is None:
             timer.call_off = self.scheduler.schedule_relative(max(after, 0.0), timer.ring).dispose
         elif after > 0:

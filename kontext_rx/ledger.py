@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -153,55 +153,25 @@ class Ledger:
     def _count_up(self) -> None:
         """Count what has happened since this was called last."""
         counted, self._counted = self._counted, len(self._turn)
+        turns = sent = filled = 0
         for trace in self._turn[counted:] if counted else self._turn:
-            if (count := self._COUNTED.get(type(trace))) is not None:
-                count(self, trace)
-
-    def _step(self, step: PreloadStep) -> None:
-        if step.name == "sent" and not step.track_only:
-            self._count("sent")
-        elif step.outcome == "filled":
-            self._count("filled")
-
-    def _add(self, added: Added) -> None:
-        if added.role == "user":
-            self._count("turns")
-
-    def _link(self, linked: Linked) -> None:
-        self._reached[linked.message_id] = _Reached(tuple(linked.bids))
-        self._count("linked")
-
-    def _mount(self, mounted: Mounted) -> None:
-        self._reach(mounted.message_id, "mounted")
-
-    def _render(self, started: RenderStarted) -> None:
-        self._reach(started.message_id or "", "rendered")
-
-    def _view(self, viewed: Viewed) -> None:
-        self._reach(viewed.message_id or "", "viewed")
-        if viewed.revenue:
-            self._count("revenue", viewed.revenue)
-
-    def _click(self, clicked: Clicked) -> None:
-        self._reach(clicked.message_id or "", "clicked")
-
-    def _drop(self, dropped: Dropped) -> None:
-        reached = self._reached.get(dropped.message_id)
-        if reached is not None:
-            reached.codes = tuple(code for code in reached.codes if code not in dropped.codes)
-            if not reached.codes:  # nothing is left that could come further
-                del self._reached[dropped.message_id]
-
-    _COUNTED: ClassVar[dict[type, Callable[[Ledger, Any], None]]] = {
-        PreloadStep: _step,
-        Added: _add,
-        Linked: _link,
-        Mounted: _mount,
-        RenderStarted: _render,
-        Viewed: _view,
-        Clicked: _click,
-        Dropped: _drop,
-    }
+            if type(trace) is PreloadStep:
+                sent += trace.name == "sent" and not trace.track_only
+                filled += trace.outcome == "filled"
+            elif type(trace) is Added:
+                turns += trace.role == "user"
+            elif type(trace) is Linked:
+                self._reached[trace.message_id] = _Reached(tuple(trace.bids))
+                self._count("linked")
+            elif type(trace) is Dropped:
+                self._drop(trace.message_id, trace.codes)
+            elif isinstance(trace, Mounted | RenderStarted | Viewed | Clicked):
+                self._reach(trace.message_id or "", _STAGES[type(trace)])
+                if isinstance(trace, Viewed) and trace.revenue:
+                    self._count("revenue", trace.revenue)
+        for stage, times in (("turns", turns), ("sent", sent), ("filled", filled)):
+            if times:
+                self._count(stage, times)
 
     def _reach(self, message_id: str, stage: str) -> None:
         """A reply's ad has come to *stage*: it counts the first time."""
@@ -209,6 +179,13 @@ class Ledger:
         if reached is not None and stage not in reached.stages:
             reached.stages += (stage,)
             self._count(stage)
+
+    def _drop(self, message_id: str, codes: tuple[str, ...]) -> None:
+        reached = self._reached.get(message_id)
+        if reached is not None:
+            reached.codes = tuple([code for code in reached.codes if code not in codes])
+            if not reached.codes:  # nothing is left that could come further
+                del self._reached[message_id]
 
     def _count(self, stage: str, by: float = 1) -> None:
         self._counts[stage] = self._counts.get(stage, 0) + by
@@ -224,6 +201,9 @@ class _Reached(msgspec.Struct, gc=False):
 
     codes: tuple[str, ...]
     stages: tuple[str, ...] = ()
+
+
+_STAGES: Final[dict[type, str]] = {Mounted: "mounted", RenderStarted: "rendered", Viewed: "viewed", Clicked: "clicked"}
 
 
 # --- stories ------------------------------------------------------------------------------------------------------
