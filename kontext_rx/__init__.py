@@ -2,7 +2,7 @@
 
 from . import ops, pacing
 from .ad import Ad, AdState
-from .client import Client
+from .client import Client, ClientStats
 from .context import ClientContext, Screen
 from .create import create_session
 from .errors import (
@@ -53,6 +53,7 @@ __all__ = [
     "Clicked",
     "Client",
     "ClientContext",
+    "ClientStats",
     "Consent",
     "DebugEvent",
     "Explanation",

@@ -7,16 +7,27 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
+import msgspec
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
+from .gate import Gate
 from .source import Source
 from .typing import BodyTooLargeError, HttpRequest, HttpResponse, Transport
 
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["BODY_LIMIT", "KEEPALIVE_S", "AiohttpTransport", "Client", "shared_client"]
+__all__ = [
+    "BODY_LIMIT",
+    "KEEPALIVE_S",
+    "PRELOADS",
+    "AiohttpTransport",
+    "Client",
+    "ClientStats",
+    "Tally",
+    "shared_client",
+]
 
 BODY_LIMIT: Final = 1024 * 1024
 """Bytes of a response that are read. Source: ours."""
@@ -28,6 +39,41 @@ the 60 s after which load balancers commonly close.
 """
 
 
+PRELOADS: Final = 1000
+"""
+Preloads that are under way at a time. Source: ours; a core has fewer than this on the wire at any latency under 200 ms,
+so it is reached by a server that does not answer, and then keeps a process from opening sockets without end.
+"""
+
+
+class ClientStats(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client's sessions are doing, and what has come of them; counted from the client's start."""
+
+    sessions: int
+    """That are open."""
+    in_flight: int
+    """Preloads under way, until their answer."""
+    queued: int
+    """Preloads that wait because `max_preloads` are under way."""
+    coalesced: int
+    """User messages that were not sent, because a newer one followed within the debounce."""
+    cancelled: int
+    """Preloads that were let go before they were answered."""
+    dropped: int
+    """Reports to `/error` and `/debug` that were not sent, because too many waited."""
+    internal_errors: int
+    """Defects of ours: each has cost a turn its ad, and is in the log."""
+
+
+class Tally:
+    """What the sessions of a client count up."""
+
+    __slots__ = ("cancelled", "coalesced", "dropped", "internal_errors", "sessions")
+
+    def __init__(self) -> None:
+        self.sessions = self.coalesced = self.cancelled = self.dropped = self.internal_errors = 0
+
+
 class Client:
     """
     A pool of HTTP connections for many sessions; it ends with the loop at the latest.
@@ -36,16 +82,42 @@ class Client:
     close it at a moment you choose, or to pass your own `aiohttp.ClientSession` (*http*, which is never closed here) or
     a transport of another kind (*transport*, as `kontext_rx.testing` has one that answers in virtual time).
 
-    Raises `TypeError` when both *http* and *transport* are given.
+    Of the preloads *max_preloads* are under way at a time, by default 1,000; the rest wait, and the newest goes first.
+    One that has waited for as long as a preload may take ends as an `AdError`.
+
+    Raises `TypeError` when both *http* and *transport* are given, and `ValueError` when *max_preloads* is no number
+    from 1 on.
     """
 
-    def __init__(self, *, http: aiohttp.ClientSession | None = None, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        http: aiohttp.ClientSession | None = None,
+        transport: Transport | None = None,
+        max_preloads: int = PRELOADS,
+    ) -> None:
+        if not isinstance(max_preloads, int) or isinstance(max_preloads, bool) or max_preloads < 1:
+            raise ValueError(f"max_preloads={max_preloads!r} cannot be used: give a whole number from 1 on")
         if http is not None and transport is not None:
             raise TypeError("give http= or transport=, not both")
         self._pool = AiohttpTransport(http) if transport is None else None
         self.transport: Transport = self._pool or transport  # pyright: ignore[reportAttributeAccessIssue]
-        self.sessions = 0
-        """Open sessions."""
+        self.gate = Gate(max_preloads)
+        self.tally = Tally()
+
+    @property
+    def stats(self) -> ClientStats:
+        """What the sessions are doing now, and what has come of them; a snapshot."""
+        tally = self.tally
+        return ClientStats(
+            sessions=tally.sessions,
+            in_flight=self.gate.in_flight,
+            queued=self.gate.queued,
+            coalesced=tally.coalesced,
+            cancelled=tally.cancelled,
+            dropped=tally.dropped,
+            internal_errors=tally.internal_errors,
+        )
 
     async def settled(self) -> None:
         """Wait until every request that was let go is off the wire."""
@@ -245,6 +317,6 @@ def shared_client(loop: asyncio.AbstractEventLoop) -> Client:
 
 async def close_shared(loop: asyncio.AbstractEventLoop, client: Client) -> None:
     """Close the loop's own client when its last session has ended; another session makes a new one."""
-    if _shared.get(loop) is client and not client.sessions:
+    if _shared.get(loop) is client and not client.tally.sessions:
         del _shared[loop]
         await client.aclose()

@@ -9,11 +9,12 @@ import msgspec
 from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
+from .gate import Gate
 from .source import Source
 from .typing import HttpRequest, HttpResponse, Transport
 from .wire import retry_after_s
 
-__all__ = ["RETRIES", "Arrival", "Exchange", "Lost", "Post", "Retry", "exchange"]
+__all__ = ["RETRIES", "Arrival", "CrowdedOutError", "Exchange", "Lost", "Post", "Retry", "exchange"]
 
 RETRIES: Final = 3
 """Attempts after the first. Source: the official SDKs."""
@@ -48,6 +49,17 @@ class Retry(msgspec.Struct, frozen=True, gc=False):
     why: str
 
 
+class CrowdedOutError(Exception):
+    """So many requests were under way for so long that this one was never sent."""
+
+    def __init__(self, waited_s: float) -> None:
+        super().__init__(waited_s)
+        self.waited_s = waited_s
+
+    def __str__(self) -> str:
+        return f"not sent within {self.waited_s:g} s: too many preloads are under way"
+
+
 class Post(Protocol):
     """Counts what is sent, and lets in what comes back."""
 
@@ -69,11 +81,15 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
     other status is an answer. Disposing interrupts an attempt or a pause at once. With a server that never answers, the
     default timeout of 16 s makes this 4 * 16 + 7 = 71 s.
 
+    At a *gate* that lets nobody through an attempt waits, at most as long as its timeout; then it is lost, and there is
+    no other: more attempts are the last thing that a crowd needs.
+
     It is the observer of what the transport gives, and its own subscription: a turn has one of it, and nothing else.
     """
 
     __slots__ = (
         "_attempt",
+        "_gate",
         "_is_out",
         "_post",
         "_request",
@@ -95,8 +111,9 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
         scheduler: SchedulerBase,
         retries: int = RETRIES,
         post: Post | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        self._send, self._request, self._retries, self._post = send, request, retries, post
+        self._send, self._request, self._retries, self._post, self._gate = send, request, retries, post, gate
         self._timeout_s, self._scheduler = timeout_s, scheduler
         self._attempt = 0
         self._ticket = -1
@@ -111,12 +128,27 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
     def retrying(self, retry: Retry) -> None:
         """An attempt has failed, and another follows."""
 
+    @property
+    def patience(self) -> SchedulerBase:
+        """What the wait at a gate goes by."""
+        return self._scheduler
+
     def start(self, *_: object) -> None:
         """Make an attempt."""
         self._attempt += 1
         self._is_out = True
         if self._post is not None:
             self._ticket = self._post.posted()
+        if self._gate is None or self._gate.enter(self):
+            self.admit()
+        else:
+            self._timer = self.patience.schedule_relative(self._timeout_s, self._crowded_out)
+
+    def admit(self) -> None:
+        """Send it."""
+        waited, self._timer = self._timer, None
+        if waited is not None:
+            waited.dispose()
         self._timer = self._scheduler.schedule_relative(self._timeout_s, self._too_late)
         attempt = self._attempt
         try:
@@ -143,13 +175,19 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
 
     def dispose(self) -> None:
         """Let go of the attempt, or of the pause."""
-        self._is_out = False
+        was_out, self._is_out = self._is_out, False
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.dispose()
         sending, self._sending = self._sending, None
         if sending is not None:
             sending.dispose()
+        if was_out and self._gate is not None:
+            self._gate.leave(self)
+
+    def _crowded_out(self, *_: object) -> None:
+        # By the same way as an answer, since no other session's traffic is in this one's recording.
+        self._arrived(CrowdedOutError(self._timeout_s))
 
     def _arrived(self, answer: Arrival) -> None:
         if not self._is_out:

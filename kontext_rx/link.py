@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
-from reactivex.abc import DisposableBase, ObserverBase
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
 from . import wire
+from .client import Client
 from .clock import Clock
 from .event import AdError
 from .exchange import Arrival, Exchange, Lost, Retry, exchange
+from .gate import Gate
 from .history import History
 from .log import logger
 from .message import Message
@@ -42,6 +44,7 @@ class ServerLink:
     """
 
     __slots__ = (
+        "_client",
         "_consent",
         "_history",
         "_init",
@@ -65,7 +68,7 @@ class ServerLink:
         options: Options,
         *,
         install_id: str,
-        send: Transport | None,
+        client: Client | None,
         history: History,
         outlet: Outlet,
         consent: ConsentProvider | None,
@@ -73,8 +76,9 @@ class ServerLink:
         self.options = options
         self.session_id: str | None = None
         self.timeout_ms = DEFAULT_TIMEOUT_MS
-        self.disabled = send is None
-        self._install_id, self._send = install_id, send
+        self.disabled = client is None
+        self._install_id, self._client = install_id, client
+        self._send = None if client is None else client.transport
         self.requests = 0
         """How many were sent, reports not counted."""
         self._history, self._outlet, self._consent = history, outlet, consent
@@ -163,7 +167,7 @@ class ServerLink:
         What it is let go for is `newest`, the user message that is the newest then.
         """
         message_id, outlet = paced.submitted.message.id, self._outlet
-        if self.disabled or self._send is None:
+        if self.disabled or self._send is None or self._client is None:
             outlet.step(
                 PreloadStep(
                     name="cancelled", user_message_id=message_id, at=outlet.door.instant, reason="session_disabled"
@@ -174,6 +178,7 @@ class ServerLink:
         try:
             request = self._preload_request(paced.track_only)
         except Exception as error:
+            self._client.tally.internal_errors += 1
             outlet.report(error, "preload")
             failed = wire.lost(type(error).__name__)
             self._resolve(message_id, "error", failed.err_code)
@@ -181,7 +186,14 @@ class ServerLink:
         if self.newest != message_id:  # the consent provider has said something: that is newer
             return Undo()
         preload = _Preload(
-            self._send, request, self, paced, observer, self._history.messages, reports=self._reports_errors
+            self._send,
+            request,
+            self,
+            self._client.gate,
+            paced,
+            observer,
+            self._history.messages,
+            reports=self._reports_errors,
         )
         outlet.step(
             PreloadStep(
@@ -213,6 +225,8 @@ class ServerLink:
     def let_go(self, paced: PacedTurn) -> None:
         """A request was let go before it was answered."""
         message_id, newer = paced.submitted.message.id, self.newest
+        if self._client is not None:
+            self._client.tally.cancelled += 1
         self._outlet.step(
             PreloadStep(
                 name="cancelled",
@@ -338,7 +352,8 @@ class ServerLink:
     def _post(self, path: str, body: bytes) -> None:
         if self._send is None:
             return
-        self._telemetry = self._telemetry or Telemetry(self._send, self._outlet.door.scheduler)
+        if self._telemetry is None:
+            self._telemetry = Telemetry(self._send, self._outlet.door.scheduler, self._client and self._client.tally)
         self._telemetry.post(HttpRequest(f"{self.options.ad_server_url}/{path}", wire.JSON_TYPE, body))
 
     async def flush(self, timeout_s: float) -> None:
@@ -383,6 +398,7 @@ class _Preload(Exchange):
         send: Transport,
         request: HttpRequest,
         link: ServerLink,
+        gate: Gate,
         paced: PacedTurn,
         observer: ObserverBase[Answered],
         messages: tuple[Message, ...],
@@ -390,10 +406,14 @@ class _Preload(Exchange):
         reports: bool,
     ) -> None:
         door = link.door
-        super().__init__(send, request, timeout_s=link.timeout_ms / 1000, scheduler=door, post=link)
+        super().__init__(send, request, timeout_s=link.timeout_ms / 1000, scheduler=door, post=link, gate=gate)
         self._link, self._paced, self._observer = link, paced, observer
         self._messages, self._reports, self._sent_at = messages, reports, door.instant
         self._is_over = False
+
+    @property
+    def patience(self) -> SchedulerBase:
+        return self._link.door.scheduler  # not the session's door: a timer that rings there is in its recording
 
     def retrying(self, retry: Retry) -> None:
         self._link.retried(self._paced, retry)

@@ -139,7 +139,7 @@ class Session:
         self._link = ServerLink(
             options,
             install_id=install_id,
-            send=None if client is None else client.transport,
+            client=client,
             history=self._history,
             outlet=self._outlet,
             consent=consent,
@@ -150,7 +150,7 @@ class Session:
         self._unsent: str | None = None  # the user message that waits in the debounce
 
         if client is not None:
-            client.sessions += 1
+            client.tally.sessions += 1
         self._link.open()
 
     def __repr__(self) -> str:
@@ -476,7 +476,7 @@ class Session:
         self._state = State()
         self._preloads = self._unsent = None
         if self._client is not None:
-            self._client.sessions -= 1
+            self._client.tally.sessions -= 1
 
     # --- inside: messages become inputs, and what follows from them is done and told ---
 
@@ -518,6 +518,8 @@ class Session:
         self._link.newest = message_id
         if self._unsent is not None:
             outlet.step(PreloadStep(name="coalesced", user_message_id=self._unsent, at=at, by=message_id))
+            if self._client is not None:
+                self._client.tally.coalesced += 1
             self._unsent = None
         self._feed(Asked(message_id, at))
         if self._client is not None:
@@ -590,6 +592,8 @@ class Session:
     def _broken(self, error: Exception) -> None:
         """A defect of ours: the turn is lost, the session goes on with the next."""
         live = self._state.live
+        if self._client is not None:
+            self._client.tally.internal_errors += 1
         preloads, self._preloads, self._unsent = self._preloads, None, None
         if preloads is not None:
             preloads.dispose()

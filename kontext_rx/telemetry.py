@@ -10,6 +10,7 @@ from typing import Final
 from reactivex.abc import SchedulerBase
 from reactivex.disposable import SerialDisposable
 
+from .client import Tally
 from .exchange import exchange
 from .typing import HttpRequest, Transport
 
@@ -28,10 +29,10 @@ WAITING: Final = 100
 class Telemetry:
     """A bounded queue of posts, whose answers nobody reads."""
 
-    __slots__ = ("_idle", "_in_flight", "_scheduler", "_send", "_waiting", "dropped")
+    __slots__ = ("_idle", "_in_flight", "_scheduler", "_send", "_tally", "_waiting", "dropped")
 
-    def __init__(self, send: Transport, scheduler: SchedulerBase) -> None:
-        self._send, self._scheduler = send, scheduler
+    def __init__(self, send: Transport, scheduler: SchedulerBase, tally: Tally | None = None) -> None:
+        self._send, self._scheduler, self._tally = send, scheduler, tally
         self._waiting: deque[HttpRequest] = deque()
         self._in_flight: set[SerialDisposable] = set()
         self._idle: asyncio.Event | None = None
@@ -44,6 +45,8 @@ class Telemetry:
         if len(self._waiting) > WAITING:
             self._waiting.popleft()
             self.dropped += 1
+            if self._tally is not None:
+                self._tally.dropped += 1
         self._next()
 
     def _next(self) -> None:

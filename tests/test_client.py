@@ -440,10 +440,10 @@ async def test_the_sessions_of_a_loop_share_one_client() -> None:
     loop = asyncio.get_running_loop()
     shared = shared_client(loop)
     assert shared_client(loop) is shared
-    shared.sessions += 1
+    shared.tally.sessions += 1
     await close_shared(loop, shared)
     assert shared_client(loop) is shared
-    shared.sessions -= 1
+    shared.tally.sessions -= 1
     await close_shared(loop, Client())
     assert shared_client(loop) is shared
     await close_shared(loop, shared)
@@ -470,12 +470,12 @@ async def test_closing_the_last_session_closes_the_pool() -> None:
         shared = shared_client(asyncio.get_running_loop())
         await server.received("/init", count=2, ended="answered")
         http = shared.transport._http  # type: ignore[attr-defined]
-        assert shared.sessions == 2
+        assert shared.stats.sessions == 2
         await one.aclose()
         assert not http.closed
         await two.aclose()
         assert http.closed
-        assert shared.sessions == 0
+        assert shared.stats.sessions == 0
 
 
 async def test_a_client_that_was_given_outlives_its_sessions(wire: Wire) -> None:
@@ -484,7 +484,7 @@ async def test_a_client_that_was_given_outlives_its_sessions(wire: Wire) -> None
         async with kx.create_session(**options(server), client=client) as session:
             session.add_message(kx.Message.user("u1", "Hi"))
             await session.outcome("u1")
-        assert client.sessions == 0
+        assert client.stats.sessions == 0
         await asked(client, wire, answer())
 
 

@@ -114,7 +114,7 @@ def test_an_option_is_checked_before_the_session_exists(server: VirtualAdServer)
     told: list[object] = []
     refusal(server, client=client, on_debug_event=lambda *event: told.append(event), ad_ttl=-1)
     assert told == []
-    assert client.sessions == 0
+    assert client.stats.sessions == 0
 
 
 # --- where time comes from --------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ async def test_on_a_running_loop_neither_is_needed() -> None:
     """The loop is the clock, and the sessions on it share a client."""
     async with AdServer() as server:
         async with create_session(**IDS, ad_server_url=server.url) as session:
-            assert shared_client(asyncio.get_running_loop()).sessions == 1
+            assert shared_client(asyncio.get_running_loop()).stats.sessions == 1
             session.add_message(Message.user("u1", "Hi"))
             outcome = await session.outcome("u1")
         init, *_ = server.requests
@@ -275,11 +275,11 @@ def test_each_session_is_counted_by_its_client_until_it_ends(server: VirtualAdSe
     clock = server.clock
     assert isinstance(clock, VirtualTimeScheduler)
     sessions = [create_session(**IDS, client=client, scheduler=clock) for _ in range(2)]
-    assert client.sessions == 2
+    assert client.stats.sessions == 2
     for left, session in zip((1, 0), sessions, strict=True):
         session.destroy()
         session.destroy()
-        assert client.sessions == left
+        assert client.stats.sessions == left
 
 
 @pytest.mark.parametrize(
