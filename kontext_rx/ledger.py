@@ -61,44 +61,45 @@ class Ledger:
     """
     What happened in the last turns, and the session's funnel.
 
-    Noting is an append. The stories of messages, and all but the counts of turns that are over, are made when somebody
-    asks.
+    Noting is an append. Stories and counts are made when somebody asks, or when a turn is so old that it goes.
     """
 
     __slots__ = (
-        "_counted",
+        "_closed",
         "_counts",
         "_funnel",
         "_kept",
         "_most",
         "_reached",
         "_stories",
-        "_turn",
+        "_turn_counted",
         "_turns",
+        "_turns_counted",
+        "turn",
     )
 
     def __init__(self, stories: int | None = STORIES) -> None:
         self._most = stories
-        self._turn: list[Trace] = []
-        """Since the last question."""
-        self._turns: tuple[tuple[Trace, ...], ...] = ()
-        """Before it, from question to question; tuples of values are nothing to the garbage collector."""
+        self.turn: list[Trace] = []
+        """Since the last question; whoever appends here calls `close` before a question, and `thin` when it is long."""
+        self._turns: tuple[tuple[int, tuple[Trace, ...]], ...] = ()
+        """Before it, each with its number of messages; tuples of values are nothing to the garbage collector."""
         self._kept = 0  # messages in them
-        self._stories: dict[str, _Story] | None = None
-        self._counted = 0  # of this turn's
+        self._closed = 0  # how many turns there were
+        self._stories: tuple[tuple[int, int], dict[str, _Story]] | None = None
+        self._turns_counted = 0  # of those kept
+        self._turn_counted = 0  # of this turn's
         self._counts: dict[str, float] = {}
         self._reached: dict[str, _Reached] = {}
         self._funnel: Funnel | None = Funnel()
 
     def note(self, trace: Trace) -> None:
         """Remember one thing that happened."""
-        if type(trace) is Added and trace.role == "user" and self._turn:
-            self._close()
-        self._stories = None
-        turn = self._turn
-        turn.append(trace)
-        if len(turn) > LONGEST_TURN:
-            self._thin()
+        if type(trace) is Added and trace.role == "user":
+            self.close()
+        self.turn.append(trace)
+        if len(self.turn) > LONGEST_TURN:
+            self.thin()
 
     @property
     def funnel(self) -> Funnel:
@@ -110,11 +111,17 @@ class Ledger:
 
     def story(self, *message_ids: str) -> Sequence[Trace]:
         """What happened to these messages, oldest first; empty when they are not known, or not any more."""
-        if self._stories is None:
-            self._stories = _stories_of((*chain.from_iterable(self._turns), *self._turn), self._most)
-        stories = [story for one in message_ids if (story := self._stories.get(one)) is not None]
+        known = self._known()
+        stories = [story for one in message_ids if (story := known.get(one)) is not None]
         told = {number: trace for story in stories for number, trace in story.items()}
         return [told[number] for number in sorted(told)]
+
+    def _known(self) -> dict[str, _Story]:
+        state = self._closed, len(self.turn)
+        if self._stories is None or self._stories[0] != state:
+            traces = chain(*(traces for _, traces in self._turns), self.turn)
+            self._stories = state, _stories_of(traces, self._most)
+        return self._stories[1]
 
     def stage(self, message_id: str) -> Literal["linked", "mounted", "viewed"] | None:
         """How far a reply's ad has come, if there is something to show; also where the story is not kept any more."""
@@ -127,34 +134,51 @@ class Ledger:
     @property
     def traces(self) -> Sequence[Trace]:
         """All that is remembered, oldest first."""
-        self.story()
-        return self.story(*(self._stories or ()))
+        return self.story(*self._known())
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """A turn is over; the oldest go when there are enough messages without them."""
-        self._count_up()
-        self._kept += _messages_in(self._turn)
-        turns = (*self._turns, tuple(self._turn))
-        self._turn.clear()
-        self._counted = 0
-        while self._most is not None and self._kept - (oldest := _messages_in(turns[0])) >= self._most:
-            self._kept -= oldest
+        if not self.turn:
+            return
+        size = sum([type(trace) is Added for trace in self.turn])
+        self._kept += size
+        self._closed += 1
+        turns = (*self._turns, (size, tuple(self.turn)))
+        if self._turn_counted:  # somebody has asked meanwhile
+            self._count_up()
+            self._turns_counted = len(turns)
+        self.turn.clear()
+        self._turn_counted = 0
+        while self._most is not None and self._kept - turns[0][0] >= self._most:
+            size, traces = turns[0]
+            self._kept -= size
+            if self._turns_counted:
+                self._turns_counted -= 1
+            else:
+                self._count_all(traces)
             turns = turns[1:]
         self._turns = turns
 
-    def _thin(self) -> None:
+    def thin(self) -> None:
         """A turn that goes on and on keeps what its stories keep."""
         self._count_up()
-        kept = _stories_of(self._turn, None, are_known=True)
+        kept = _stories_of(self.turn, None, are_known=True)
         numbers = {number for story in kept.values() for number in story}
-        self._turn = [trace for number, trace in enumerate(self._turn) if number in numbers or isinstance(trace, Ended)]
-        self._counted = len(self._turn)
+        self.turn[:] = [trace for number, trace in enumerate(self.turn) if number in numbers or type(trace) is Ended]
+        self._turn_counted = len(self.turn)
+        self._stories = None
 
     def _count_up(self) -> None:
         """Count what has happened since this was called last."""
-        counted, self._counted = self._counted, len(self._turn)
+        for _, traces in self._turns[self._turns_counted :]:
+            self._count_all(traces)
+        self._turns_counted = len(self._turns)
+        counted, self._turn_counted = self._turn_counted, len(self.turn)
+        self._count_all(self.turn[counted:])
+
+    def _count_all(self, traces: Iterable[Trace]) -> None:
         turns = sent = filled = 0
-        for trace in self._turn[counted:] if counted else self._turn:
+        for trace in traces:
             if type(trace) is PreloadStep:
                 sent += trace.name == "sent" and not trace.track_only
                 filled += trace.outcome == "filled"
@@ -207,10 +231,6 @@ _STAGES: Final[dict[type, str]] = {Mounted: "mounted", RenderStarted: "rendered"
 
 
 # --- stories ------------------------------------------------------------------------------------------------------
-
-
-def _messages_in(traces: Iterable[Trace]) -> int:
-    return sum([type(trace) is Added for trace in traces])
 
 
 def _stories_of(traces: Iterable[Trace], most: int | None, *, are_known: bool = False) -> dict[str, _Story]:

@@ -13,7 +13,7 @@ from .door import Callback, Door, Relay
 from .event import AdEvent
 from .history import History
 from .journal import Journal
-from .ledger import Funnel, Ledger
+from .ledger import LONGEST_TURN, Funnel, Ledger
 from .log import STDLIB, logger
 from .pairing import Settle, Tell
 from .stream import Stream
@@ -36,6 +36,7 @@ class Outlet:
 
     __slots__ = (
         "_conversation_id",
+        "_counted",
         "_debugs",
         "_ended",
         "_events",
@@ -44,6 +45,7 @@ class Outlet:
         "_history",
         "_journal",
         "_ledger",
+        "_noted",
         "_on_debug",
         "_on_event",
         "_steps",
@@ -66,13 +68,16 @@ class Outlet:
         self._conversation_id, self._history = conversation_id, history
         self._journal: Journal | None = None
         self._ledger: Ledger | None = None
+        self._noted: list[Trace] | None = None
+        """The ledger's present turn."""
         self._on_event = None if on_event is None else Callback(self.door, on_event, "on_event")
         self._on_debug = None if on_debug_event is None else _debug_callback(self.door, on_debug_event)
         self._events: Relay[AdEvent] | None = None
         self._steps: Relay[PreloadStep] | None = None
         self._debugs: Relay[DebugEvent] | None = None
         self._funnels: Relay[Funnel] | None = None
-        self._funnel: Funnel | None = None
+        self._counted: Funnel | None = None
+        self._funnel: Funnel | None = None  # what was told last
         self._ended = False
 
     @property
@@ -89,6 +94,7 @@ class Outlet:
         """What happened to each message, and how far the turns came."""
         if self._ledger is None:
             self._ledger = Ledger()
+            self._noted = self._ledger.turn
         return self._ledger
 
     def now(self) -> float:
@@ -99,18 +105,27 @@ class Outlet:
 
     def trace(self, trace: Trace) -> None:
         """Note what the session did, for those who ask why."""
-        ledger = self._ledger
-        if ledger is None:
-            ledger = self.ledger
-        if self._funnels is None:  # a funnel that nobody watches is not even made
-            ledger.note(trace)
-        else:
-            before = ledger.funnel
-            ledger.note(trace)
-            if ledger.funnel is not before:
-                self.door.publish(self._deliver_funnel, ledger.funnel)
+        noted = self._noted
+        if noted is None:
+            noted = self.ledger.turn
+        noted.append(trace)
+        if len(noted) > LONGEST_TURN:
+            self.ledger.thin()
+        if self._funnels is not None:  # a funnel that nobody watches is not even made
+            self._count()
         if self.door.tap is not None:
             self.door.tap.traced(trace)
+
+    def ask(self) -> None:
+        """A question is about to be noted: a turn begins."""
+        if self._ledger is not None:
+            self._ledger.close()
+
+    def _count(self) -> None:
+        before, now = self._counted, self.ledger.funnel
+        if now is not before:
+            self._counted = now
+            self.door.publish(self._deliver_funnel, now)
 
     def _deliver_funnel(self, funnel: Funnel) -> None:
         self._funnel = funnel
@@ -127,7 +142,7 @@ class Outlet:
             self._on_event.on_next(event)
         if self._events is not None:
             self._events.send(event)
-        self.journal.record(event, event.message_id, event.user_message_id)
+        (self._journal or self.journal).record(event, event.message_id, event.user_message_id)
 
     def whisper(self, told: Tell | Settle) -> None:
         """Tell those who asked for one message, and nobody else."""
@@ -208,7 +223,8 @@ class Outlet:
 
         def listen(callback: Callback[Funnel], _: SchedulerBase) -> Relay[Funnel]:
             if self._funnels is None:
-                self._funnels, self._funnel = self._relay("funnel"), self.ledger.funnel
+                self._funnels = self._relay("funnel")
+                self._funnel = self._counted = self.ledger.funnel
             with self.door:
                 # What was told last, and not the ledger's: inside an event, what is on its way comes after it.
                 callback.on_next(self.ledger.funnel if self._funnel is None else self._funnel)

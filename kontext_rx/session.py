@@ -491,6 +491,8 @@ class Session:
         outlet, message_id, is_user = self._outlet, message.id, message.role == "user"
         at = outlet.door.instant
         trimmed = self._history.add(message)
+        if is_user:
+            outlet.ask()
         outlet.trace(
             Added(
                 message_id=message_id,
