@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final, Literal, TypeAlias
@@ -26,7 +25,7 @@ Source: ours, against a frame that repeats itself.
 """
 
 LONGEST_TURN: Final = 512
-"""Things that are noted of one turn before its stories are looked at. Source: ours."""
+"""Things that are noted without a question in between, until those in no story go. Source: ours."""
 
 TOLD: Final = (Filled, NoFill, AdError, RenderStarted, Viewed, Clicked, VideoCompleted, RewardGranted)
 """The events that belong in a story; heights come by the hundred."""
@@ -69,6 +68,7 @@ class Ledger:
         "_counts",
         "_funnel",
         "_kept",
+        "_long",
         "_most",
         "_reached",
         "_stories",
@@ -89,6 +89,7 @@ class Ledger:
         self._stories: tuple[tuple[int, int], dict[str, _Story]] | None = None
         self._turns_counted = 0  # of those kept
         self._turn_counted = 0  # of this turn's
+        self._long = LONGEST_TURN  # how long this turn may get until it is looked at
         self._counts: dict[str, float] = {}
         self._reached: dict[str, _Reached] = {}
         self._funnel: Funnel | None = Funnel()
@@ -98,8 +99,7 @@ class Ledger:
         if type(trace) is Added and trace.role == "user":
             self.close()
         self.turn.append(trace)
-        if len(self.turn) > LONGEST_TURN:
-            self.thin()
+        self.thin()
 
     @property
     def funnel(self) -> Funnel:
@@ -148,7 +148,7 @@ class Ledger:
             self._count_up()
             self._turns_counted = len(turns)
         self.turn.clear()
-        self._turn_counted = 0
+        self._turn_counted, self._long = 0, LONGEST_TURN
         while self._most is not None and self._kept - turns[0][0] >= self._most:
             size, traces = turns[0]
             self._kept -= size
@@ -160,12 +160,14 @@ class Ledger:
         self._turns = turns
 
     def thin(self) -> None:
-        """A turn that goes on and on keeps what its stories keep."""
+        """A turn that goes on and on: only what is in a story is kept, of all turns, from time to time."""
+        if len(self.turn) < self._long:
+            return
         self._count_up()
-        kept = _stories_of(self.turn, None, are_known=True)
-        numbers = {number for story in kept.values() for number in story}
-        self.turn[:] = [trace for number, trace in enumerate(self.turn) if number in numbers or type(trace) is Ended]
+        self.turn[:] = self.traces
+        self._turns, self._kept, self._turns_counted = (), 0, 0
         self._turn_counted = len(self.turn)
+        self._long = self._turn_counted + LONGEST_TURN
         self._stories = None
 
     def _count_up(self) -> None:
@@ -233,13 +235,9 @@ _STAGES: Final[dict[type, str]] = {Mounted: "mounted", RenderStarted: "rendered"
 # --- stories ------------------------------------------------------------------------------------------------------
 
 
-def _stories_of(traces: Iterable[Trace], most: int | None, *, are_known: bool = False) -> dict[str, _Story]:
-    """
-    What happened to each message, in the order in which they were added; to the last *most* of them.
-
-    *are_known* takes each message that is spoken of for one that was added.
-    """
-    stories: dict[str, _Story] = defaultdict(dict) if are_known else {}
+def _stories_of(traces: Iterable[Trace], most: int | None) -> dict[str, _Story]:
+    """What happened to each message, in the order in which they were added; to the last *most* of them."""
+    stories: dict[str, _Story] = {}
     replies: dict[str, int] = {}  # of a question, those whose stories are kept
     for number, trace in enumerate(traces):
         if isinstance(trace, Added):
@@ -247,7 +245,7 @@ def _stories_of(traces: Iterable[Trace], most: int | None, *, are_known: bool = 
             if trace.role == "assistant" and trace.after is not None:
                 replies[trace.after] = replies.get(trace.after, 0) + 1
         for message_id in stories if isinstance(trace, Ended) else _about(trace):
-            if message_id is not None and (are_known or message_id in stories):
+            if message_id is not None and message_id in stories:
                 _tell(stories[message_id], number, trace)
         if most is not None and len(stories) > most:
             _forget(stories, replies)

@@ -8,11 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from played import TWO_FILLED, TWO_PLACES, Play, conversations, fresh, hold
 from watched import Watched
 
-from kontext_rx import Clicked, DebugEvent, Funnel, Message, RenderStarted, Session, Viewed
+from kontext_rx import Clicked, DebugEvent, Funnel, Message, NoFill, RenderStarted, Session, Viewed
 from kontext_rx.event import AdHeight
-from kontext_rx.ledger import LONGEST_STORY, STORIES, Ledger
+from kontext_rx.ledger import LONGEST_STORY, LONGEST_TURN, STORIES, Ledger
 from kontext_rx.testing import VirtualAdServer, fill
-from kontext_rx.trace import Added, Dropped, Ended, Linked, Mounted, PreloadStep, Trace, Unmounted
+from kontext_rx.trace import Added, Dropped, Ended, Linked, Mounted, PreloadStep, Settled, Trace, Unmounted
+
+UNLINKED = NoFill(message_id="m1", at=0, skip_code="unlinked")
 
 KINDS = 17
 """The kinds of things that a story may hold."""
@@ -104,6 +106,17 @@ class TestStories:
         assert [number for number in range(159) if ledger.story(f"m{number}")] == [0, *range(100, 159)]
         told(ledger, added(159))
         assert not ledger.story("m0")
+
+    def test_a_monologue_is_no_longer_to_keep_than_a_conversation(self) -> None:
+        """Ten thousand replies to one question: the last of them are kept, and little besides."""
+        ledger = told(Ledger(), added(0))
+        longest = 0
+        for number in range(1, 10_000):
+            told(ledger, added(number, "assistant", "m0"), Settled(message_id=f"m{number}", at=0, outcome=UNLINKED))
+            longest = max(longest, len(ledger.turn))
+        assert longest < 2 * LONGEST_TURN
+        assert [number for number in range(10_000) if ledger.story(f"m{number}")] == [0, *range(9941, 10_000)]
+        assert ledger.funnel == Funnel(turns=1)
 
     def test_or_all_are_kept(self) -> None:
         assert len(told(Ledger(None), *map(added, range(500))).traces) == 500
