@@ -161,8 +161,14 @@ class AiohttpTransport:
             async with http.post(
                 request.url, data=request.body, headers=request.headers, allow_redirects=False, timeout=self._no_limit
             ) as response:
-                body = await _read(response) if 200 <= response.status < 300 else b""
-                return HttpResponse(response.status, body, _Headers(response.headers))
+                status, content = response.status, response.content
+                if not 200 <= status < 300:
+                    body = b""
+                elif content.is_eof() and content.total_bytes <= BODY_LIMIT:  # it came with the headers
+                    body = content.read_nowait()
+                else:
+                    body = await _read(response)
+                return HttpResponse(status, body, _Headers(response.headers))
         except self._aiohttp.ClientError as error:
             raise ConnectionError(str(error) or type(error).__name__) from error
 
@@ -291,12 +297,9 @@ class _Headers(Mapping[str, str]):
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    content = response.content
-    if content.is_eof() and content.total_bytes <= BODY_LIMIT:  # it came with the headers
-        return content.read_nowait()
     chunks: list[bytes] = []
     size = 0
-    async for chunk in content.iter_any():
+    async for chunk in response.content.iter_any():
         size += len(chunk)
         if size > BODY_LIMIT:
             response.close()

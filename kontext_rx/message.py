@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Mapping
 from typing import Literal
 
@@ -46,7 +47,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """`"user"` or `"assistant"`; only the user's messages preload an ad."""
     content: str
     """The visible text, sent unchanged."""
-    created_at: dt.datetime = msgspec.field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    created_at: dt.datetime = msgspec.field(default_factory=functools.partial(dt.datetime.now, dt.UTC))
     """When it was created, with a time zone; now (UTC) when left out. Sent in UTC, cut to milliseconds."""
 
     def __post_init__(self) -> None:

@@ -146,18 +146,20 @@ class Outlet:
 
     def whisper(self, told: Tell | Settle) -> None:
         """Tell those who asked for one message, and nobody else."""
+        at = self.door.instant
         if isinstance(told, Tell):
-            self.trace(Retold(message_id=told.message_id, at=self.now(), event=told.event))
+            self.trace(Retold(message_id=told.message_id, at=at, event=told.event))
         else:
-            self.trace(Settled(message_id=told.message_id, at=self.now(), outcome=told.event))
+            self.trace(Settled(message_id=told.message_id, at=at, outcome=told.event))
         self.door.publish(self._whisper, told)
 
     def _whisper(self, told: Tell | Settle) -> None:
+        journal = self._journal or self.journal
         if isinstance(told, Tell):
-            self.journal.record(told.event, told.message_id)
-            self.journal.link(told.event)
+            journal.record(told.event, told.message_id)
+            journal.link(told.event)
         else:
-            self.journal.settle(told.message_id, told.event)
+            journal.settle(told.message_id, told.event)
 
     def step(self, step: PreloadStep) -> None:
         """Tell of a step in a preload's life."""

@@ -715,7 +715,7 @@ class Session:
 
 
 def _dropped(drop: Drop, at: float) -> Dropped:
-    codes = tuple(bid.code for bid in drop.bids)
+    codes = tuple([bid.code for bid in drop.bids])
     return Dropped(message_id=drop.message_id, at=at, codes=codes, reason=drop.reason)
 
 

@@ -459,11 +459,11 @@ def judge_preload(status: int, body: bytes, enabled: tuple[str, ...]) -> Preload
         filled = _decode_filled(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _judge_any(body, enabled)
-    if filled.err_code is not UNSET or filled.skip is not UNSET or not is_uuid(filled.session_id):
+    if filled.err_code is not UNSET or filled.skip is not UNSET or not _UUID.fullmatch(filled.session_id):
         return _judge_any(body, enabled)
     bids: list[Bid] = []
     for one in filled.bids:
-        if not is_uuid(one.bid_id):
+        if not _UUID.fullmatch(one.bid_id):
             return _judge_any(body, enabled)
         creative = one.creative_type if one.om is None or one.om.creative_type is None else one.om.creative_type
         bids.append(_bid_of(one.bid_id, one.code, one.revenue, one.impression_trigger, creative))
