@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import functools
-import importlib.metadata
 import inspect
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from reactivex.abc import SchedulerBase
@@ -21,6 +20,7 @@ from .clock import loop_scheduler
 from .context import ClientContext
 from .errors import InvalidOptionError
 from .install import install_id as load_install_id
+from .log import logger
 from .options import (
     DEFAULT_SERVER,
     DEFAULT_TTL_S,
@@ -34,16 +34,17 @@ from .options import (
     refuse_unknown,
 )
 from .outlet import DebugCallback, EventCallback
-from .pacing import AnyRule, Rule
 from .session import Session, running_loop
+from .started import STARTED_MS
 from .typing import InstallIdStore
+
+if TYPE_CHECKING:
+    from .pacing import AnyRule
 
 __all__ = ["create_session"]
 
 CLOCK_SKEW_MS: Final = 60_000
 """How far in the future a start time may seem to be."""
-
-_STARTED_MS: Final = time.time_ns() // 1_000_000
 
 
 @refuse_unknown(no_such_option)
@@ -133,7 +134,7 @@ def create_session(
         context=context,
     )
     if options.app.start_time is None:
-        options = msgspec.structs.replace(options, app=msgspec.structs.replace(options.app, start_time=_STARTED_MS))
+        options = msgspec.structs.replace(options, app=msgspec.structs.replace(options.app, start_time=STARTED_MS))
     if options.app.start_time is not None and options.app.start_time > time.time() * 1000 + CLOCK_SKEW_MS:
         raise InvalidOptionError("app.start_time", options.app.start_time, "give epoch milliseconds, not in the future")
     for name, function in (("on_event", on_event), ("on_debug_event", on_debug_event), ("consent", consent)):
@@ -141,7 +142,7 @@ def create_session(
             raise InvalidOptionError(name, f"<{type(function).__name__}>", "give a function")
     if inspect.iscoroutinefunction(consent):
         raise InvalidOptionError("consent", "<async function>", "give a plain function that returns what is known now")
-    if pacing is not None and not isinstance(pacing, Rule):
+    if pacing is not None and not _is_rule(pacing):
         raise InvalidOptionError("pacing", pacing, "give a rule of kontext_rx.pacing")
     if client is not None and not isinstance(client, Client):
         raise InvalidOptionError("client", f"<{type(client).__name__}>", "give a kontext_rx.Client")
@@ -153,6 +154,7 @@ def create_session(
         raise InvalidOptionError(
             name, None, "create the session in an `async def`; for tests there is kontext_rx.testing.virtual_session"
         )
+    logger()  # structlog is loaded here, and not inside a turn
     return Session(
         options,
         install_id=load_install_id(install_id, install_id_store, options.user_id) if enabled else "",
@@ -166,6 +168,12 @@ def create_session(
     )
 
 
+def _is_rule(given: object) -> bool:
+    from .pacing import Rule  # whoever has made one has loaded it
+
+    return isinstance(given, Rule)
+
+
 class _NoTimers(VirtualTimeScheduler):
     """The time of a session without ads and without a loop: it has the hour, and nothing that would ring."""
 
@@ -176,11 +184,15 @@ class _NoTimers(VirtualTimeScheduler):
 
 @functools.cache
 def _default_sdk() -> Sdk:
+    import importlib.metadata
+
     return Sdk(name="sdk-python", platform="web", version=importlib.metadata.version("kontext-rx"))
 
 
 @functools.cache
 def _default_app() -> App:
+    import importlib.metadata
+
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     name = spec.name.partition(".")[0] if spec is not None else "__main__"
     try:
