@@ -133,14 +133,15 @@ def create_session(
         vendor_id=vendor_id,
         context=context,
     )
-    if options.app.start_time is None:
-        options = msgspec.structs.replace(options, app=msgspec.structs.replace(options.app, start_time=STARTED_MS))
-    if options.app.start_time is not None and options.app.start_time > time.time() * 1000 + CLOCK_SKEW_MS:
-        raise InvalidOptionError("app.start_time", options.app.start_time, "give epoch milliseconds, not in the future")
+    started_ms = options.app.start_time
+    if started_ms is None:
+        options = msgspec.structs.replace(options, app=_started(options.app))
+    elif started_ms > STARTED_MS and started_ms > time.time() * 1000 + CLOCK_SKEW_MS:
+        raise InvalidOptionError("app.start_time", started_ms, "give epoch milliseconds, not in the future")
     for name, function in (("on_event", on_event), ("on_debug_event", on_debug_event), ("consent", consent)):
         if function is not None and not callable(function):
             raise InvalidOptionError(name, f"<{type(function).__name__}>", "give a function")
-    if inspect.iscoroutinefunction(consent):
+    if consent is not None and inspect.iscoroutinefunction(consent):
         raise InvalidOptionError("consent", "<async function>", "give a plain function that returns what is known now")
     if pacing is not None and not _is_rule(pacing):
         raise InvalidOptionError("pacing", pacing, "give a rule of kontext_rx.pacing")
@@ -196,6 +197,11 @@ def _default_app() -> App:
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     name = spec.name.partition(".")[0] if spec is not None else "__main__"
     try:
-        return App(bundle_id=name, version=importlib.metadata.version(name))
+        return App(bundle_id=name, version=importlib.metadata.version(name), start_time=STARTED_MS)
     except importlib.metadata.PackageNotFoundError:
-        return App(bundle_id=name)
+        return App(bundle_id=name, start_time=STARTED_MS)
+
+
+@functools.lru_cache
+def _started(app: App) -> App:
+    return msgspec.structs.replace(app, start_time=STARTED_MS)

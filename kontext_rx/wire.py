@@ -46,9 +46,10 @@ NO_CONTENT: Final = 204
 JSON_TYPE: Final = {"Content-Type": "application/json"}
 
 
-def token_headers(token: str) -> dict[str, str]:
+@functools.lru_cache
+def token_headers(token: str) -> Mapping[str, str]:
     """The headers of `/init`."""
-    return {**JSON_TYPE, "Kontextso-Publisher-Token": token}
+    return MappingProxyType({**JSON_TYPE, "Kontextso-Publisher-Token": token})
 
 
 @functools.lru_cache
