@@ -19,8 +19,8 @@ from .message import is_sendable, plain
 
 __all__ = ["App", "Character", "Consent", "ConsentProvider", "Options", "Regulatory", "Sdk"]
 
-DEFAULT_PLACEMENT: Final = "inlineAd"
-"""The placement when the app names none. Source: the product's API reference."""
+DEFAULT_CODES: Final = ("inlineAd",)
+"""The placements when the app names none. Source: the product's API reference."""
 
 DEFAULT_SERVER: Final = "https://server.megabrain.co"
 """The production ad server. Source: the official SDKs."""
@@ -115,7 +115,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     conversation_id: str
     sdk: Sdk
     app: App
-    enabled_placement_codes: tuple[str, ...] = (DEFAULT_PLACEMENT,)
+    enabled_placement_codes: tuple[str, ...] = DEFAULT_CODES
     ad_server_url: str = DEFAULT_SERVER
     character: Character | None = None
     regulatory: Regulatory | None = None
@@ -173,19 +173,34 @@ def not_mutable(name: str) -> InvalidOptionError:
     return InvalidOptionError(name, "...", f"there is no such option; the mutable ones are {', '.join(MUTABLE)}")
 
 
-def checked(*, enabled: bool, app: object, sdk: object, default_sdk: Sdk, default_app: App, **given: object) -> Options:
+def checked(
+    *,
+    enabled: bool,
+    publisher_token: object,
+    user_id: object,
+    conversation_id: object,
+    sdk: object,
+    app: object,
+    enabled_placement_codes: object,
+    ad_server_url: object,
+    character: object,
+    ad_ttl: object,
+    default_sdk: Sdk,
+    default_app: App,
+    **changeable: object,
+) -> Options:
     """Options from what `create_session` was given. Raises `InvalidOptionError` at the first that cannot be used."""
     return Options(
-        publisher_token=_identity("publisher_token", given["publisher_token"], required=enabled),
-        user_id=_identity("user_id", given["user_id"], required=enabled),
-        conversation_id=_identity("conversation_id", given["conversation_id"], required=enabled),
+        publisher_token=_identity("publisher_token", publisher_token, required=enabled),
+        user_id=_identity("user_id", user_id, required=enabled),
+        conversation_id=_identity("conversation_id", conversation_id, required=enabled),
         sdk=_shared("sdk", sdk, Sdk, default_sdk),
         app=_shared("app", app, App, default_app),
-        enabled_placement_codes=_placement_codes(given["enabled_placement_codes"]),
-        ad_server_url=server_url(given["ad_server_url"]),
-        character=_struct("character", given["character"], Character),
-        ad_ttl=_ttl(given["ad_ttl"]),
-        **mutable(**{name: value for name in MUTABLE if (value := given[name]) is not None}),
+        enabled_placement_codes=_placement_codes(enabled_placement_codes),
+        ad_server_url=server_url(ad_server_url),
+        character=_struct("character", character, Character),
+        ad_ttl=_ttl(ad_ttl),
+        **mutable(**{name: value for name, value in changeable.items() if value is not None}),
     )
 
 
@@ -303,7 +318,7 @@ def _ttl(given: object) -> float | None:
 
 def _placement_codes(given: object) -> tuple[str, ...]:
     if given is None:
-        return (DEFAULT_PLACEMENT,)
+        return DEFAULT_CODES
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise InvalidOptionError("enabled_placement_codes", given, CODES)
     codes = tuple(cast(Iterable[object], given))
@@ -318,7 +333,7 @@ def _codes(given: tuple[str, ...]) -> tuple[str, ...]:  # an app has a handful, 
         raise InvalidOptionError("enabled_placement_codes", list(given), CODES)
     if not all(map(is_sendable, given)):
         raise InvalidOptionError("enabled_placement_codes", list(given), "leave lone surrogates out: it must be UTF-8")
-    return tuple(dict.fromkeys(given)) or (DEFAULT_PLACEMENT,)
+    return tuple(dict.fromkeys(given)) or DEFAULT_CODES
 
 
 def _shared(name: str, given: object, kind: type[S], default: S) -> S:

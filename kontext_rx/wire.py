@@ -446,6 +446,12 @@ LONGEST_TIMEOUT_MS: Final = 3_600_000
 """Milliseconds; a `preloadTimeout` beyond an hour is no timeout and counts as absent. Source: ours."""
 
 
+@functools.lru_cache
+def _same(enabled: bool, preload_timeout_ms: int | None, report_errors: bool, report_debug: bool) -> InitAnswer:
+    """One object for all answers that say the same: nearly all do."""
+    return InitAnswer(enabled, preload_timeout_ms, report_errors, report_debug)
+
+
 class UndecodableError(Exception):
     """A 2xx whose body is not what it should be."""
 
@@ -541,7 +547,7 @@ def judge_init(status: int, body: bytes) -> InitAnswer | None:
         return None
     answer = _object(body)
     timeout = answer.get("preloadTimeout")
-    return InitAnswer(
+    return _same(
         enabled=_flag(answer.get("enabled"), default=True),
         preload_timeout_ms=int(timeout) if _is_whole(timeout) and 0 < timeout <= LONGEST_TIMEOUT_MS else None,
         report_errors=_flag(answer.get("reportErrors"), default=True),
