@@ -161,9 +161,9 @@ class Stream(_Carrier[T]):
         self._listening, self._door, self._scheduler, self._name = listen, door, scheduler, name
 
     def _listen(self, callback: Callback[T], scheduler: SchedulerBase | None) -> Relay[T] | DisposableBase:
-        if isinstance(self._listening, Relay):
-            return self._listening.add(callback)
-        return self._listening(callback, scheduler or _Timers(self._scheduler))
+        if callable(self._listening):
+            return self._listening(callback, scheduler or _Timers(self._scheduler))
+        return self._listening.add(callback)
 
 
 class _ConnectableStream(ConnectableObservable[T], _Carrier[T]):
