@@ -78,7 +78,8 @@ def create_session(
     """
     Open the ads session of one conversation of one user. It returns at once; `POST /init` goes out in the background.
 
-    The first session of a process imports aiohttp, some 0.2 s; a `Client` made at start-up has that behind it.
+    The first session of a process imports aiohttp, some 0.2 s; a `Client` made at start-up has that behind it. The
+    rest is imported with `create_session`, and nothing inside a turn.
 
     Args:
         publisher_token: Your account, as issued by Kontext. Required, like the two ids, unless `enabled` is False.
