@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import functools
-import importlib.metadata
 import inspect
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from reactivex.abc import SchedulerBase
@@ -21,6 +20,7 @@ from .clock import loop_scheduler
 from .context import ClientContext
 from .errors import InvalidOptionError
 from .install import install_id as load_install_id
+from .log import logger
 from .options import (
     DEFAULT_SERVER,
     DEFAULT_TTL_S,
@@ -34,16 +34,17 @@ from .options import (
     refuse_unknown,
 )
 from .outlet import DebugCallback, EventCallback
-from .pacing import AnyRule, Rule
 from .session import Session, running_loop
+from .started import STARTED_MS
 from .typing import InstallIdStore
+
+if TYPE_CHECKING:
+    from .pacing import AnyRule
 
 __all__ = ["create_session"]
 
 CLOCK_SKEW_MS: Final = 60_000
 """How far in the future a start time may seem to be."""
-
-_STARTED_MS: Final = time.time_ns() // 1_000_000
 
 
 @refuse_unknown(no_such_option)
@@ -77,7 +78,8 @@ def create_session(
     """
     Open the ads session of one conversation of one user. It returns at once; `POST /init` goes out in the background.
 
-    The first session of a process imports aiohttp, some 0.2 s; a `Client` made at start-up has that behind it.
+    The first session of a process imports aiohttp, some 0.2 s; a `Client` made at start-up has that behind it. The
+    rest is imported with `create_session`, and nothing inside a turn.
 
     Args:
         publisher_token: Your account, as issued by Kontext. Required, like the two ids, unless `enabled` is False.
@@ -114,17 +116,17 @@ def create_session(
         raise InvalidOptionError("enabled", enabled, "give True or False")
     options = checked(
         enabled=enabled,
-        app=app,
-        sdk=sdk,
-        default_sdk=_default_sdk(),
-        default_app=_default_app(),
         publisher_token=publisher_token,
         user_id=user_id,
         conversation_id=conversation_id,
+        sdk=sdk,
+        app=app,
         enabled_placement_codes=enabled_placement_codes,
         ad_server_url=ad_server_url,
         character=character,
         ad_ttl=ad_ttl,
+        default_sdk=_default_sdk(),
+        default_app=_default_app(),
         variant_id=variant_id,
         regulatory=regulatory,
         user_email=user_email,
@@ -132,16 +134,17 @@ def create_session(
         vendor_id=vendor_id,
         context=context,
     )
-    if options.app.start_time is None:
-        options = msgspec.structs.replace(options, app=msgspec.structs.replace(options.app, start_time=_STARTED_MS))
-    if options.app.start_time is not None and options.app.start_time > time.time() * 1000 + CLOCK_SKEW_MS:
-        raise InvalidOptionError("app.start_time", options.app.start_time, "give epoch milliseconds, not in the future")
+    started_ms = options.app.start_time
+    if started_ms is None:
+        options = msgspec.structs.replace(options, app=_started(options.app))
+    elif started_ms > STARTED_MS and started_ms > time.time() * 1000 + CLOCK_SKEW_MS:
+        raise InvalidOptionError("app.start_time", started_ms, "give epoch milliseconds, not in the future")
     for name, function in (("on_event", on_event), ("on_debug_event", on_debug_event), ("consent", consent)):
         if function is not None and not callable(function):
             raise InvalidOptionError(name, f"<{type(function).__name__}>", "give a function")
-    if inspect.iscoroutinefunction(consent):
+    if consent is not None and inspect.iscoroutinefunction(consent):
         raise InvalidOptionError("consent", "<async function>", "give a plain function that returns what is known now")
-    if pacing is not None and not isinstance(pacing, Rule):
+    if pacing is not None and not _is_rule(pacing):
         raise InvalidOptionError("pacing", pacing, "give a rule of kontext_rx.pacing")
     if client is not None and not isinstance(client, Client):
         raise InvalidOptionError("client", f"<{type(client).__name__}>", "give a kontext_rx.Client")
@@ -153,6 +156,7 @@ def create_session(
         raise InvalidOptionError(
             name, None, "create the session in an `async def`; for tests there is kontext_rx.testing.virtual_session"
         )
+    logger()  # structlog is loaded here, and not inside a turn
     return Session(
         options,
         install_id=load_install_id(install_id, install_id_store, options.user_id) if enabled else "",
@@ -166,6 +170,12 @@ def create_session(
     )
 
 
+def _is_rule(given: object) -> bool:
+    from .pacing import Rule  # whoever has made one has loaded it
+
+    return isinstance(given, Rule)
+
+
 class _NoTimers(VirtualTimeScheduler):
     """The time of a session without ads and without a loop: it has the hour, and nothing that would ring."""
 
@@ -176,14 +186,23 @@ class _NoTimers(VirtualTimeScheduler):
 
 @functools.cache
 def _default_sdk() -> Sdk:
+    import importlib.metadata
+
     return Sdk(name="sdk-python", platform="web", version=importlib.metadata.version("kontext-rx"))
 
 
 @functools.cache
 def _default_app() -> App:
+    import importlib.metadata
+
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     name = spec.name.partition(".")[0] if spec is not None else "__main__"
     try:
-        return App(bundle_id=name, version=importlib.metadata.version(name))
+        return App(bundle_id=name, version=importlib.metadata.version(name), start_time=STARTED_MS)
     except importlib.metadata.PackageNotFoundError:
-        return App(bundle_id=name)
+        return App(bundle_id=name, start_time=STARTED_MS)
+
+
+@functools.lru_cache
+def _started(app: App) -> App:
+    return msgspec.structs.replace(app, start_time=STARTED_MS)

@@ -15,7 +15,7 @@ from . import wire
 from .client import Client
 from .clock import Clock
 from .event import AdError
-from .exchange import Arrival, Exchange, Lost, Retry, exchange
+from .exchange import Arrival, Exchange, Lost, Retry
 from .gate import Gate
 from .history import History
 from .log import logger
@@ -108,12 +108,11 @@ class ServerLink:
             wire.init_body(self.options, self._install_id),
         )
         self._outlet.debug("Init: start")
-        timeout_s, clock = DEFAULT_TIMEOUT_MS / 1000, self._outlet.door
-        self._init = exchange(self._send, request, timeout_s=timeout_s, scheduler=clock, post=self).subscribe(
-            self._on_init
-        )
+        self._init = init = _Init(self._send, request, self)
+        init.start()
 
-    def _on_init(self, result: HttpResponse | Lost) -> None:
+    def opened(self, result: HttpResponse | Lost) -> None:
+        """`/init` was answered, or lost."""
         self._init = None
         self.init = InitAnswer()
         with self._outlet.door:
@@ -386,6 +385,19 @@ class ServerLink:
         if self._telemetry is not None:
             self._telemetry.close()
         self._send = self._consent = self._telemetry = self._init = self._sealed = None
+
+
+class _Init(Exchange):
+    """The request of `/init`."""
+
+    __slots__ = ("_link",)
+
+    def __init__(self, send: Transport, request: HttpRequest, link: ServerLink) -> None:
+        super().__init__(send, request, timeout_s=DEFAULT_TIMEOUT_MS / 1000, scheduler=link.door, post=link)
+        self._link = link
+
+    def ended(self, result: HttpResponse | Lost) -> None:
+        self._link.opened(result)
 
 
 class _Preload(Exchange):

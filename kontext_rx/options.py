@@ -8,7 +8,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Final, Literal, ParamSpec, TypeGuard, TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,14 +19,18 @@ from .message import is_sendable, plain
 
 __all__ = ["App", "Character", "Consent", "ConsentProvider", "Options", "Regulatory", "Sdk"]
 
-DEFAULT_PLACEMENT: Final = "inlineAd"
-"""The placement when the app names none. Source: the product's API reference."""
+DEFAULT_CODES: Final = ("inlineAd",)
+"""The placements when the app names none. Source: the product's API reference."""
 
 DEFAULT_SERVER: Final = "https://server.megabrain.co"
 """The production ad server. Source: the official SDKs."""
 
 DEFAULT_TTL_S: Final = 3600.0
 """Seconds an ad that nobody shows is kept. Source: ours."""
+
+ABSOLUTE: Final = "give an absolute http(s) address such as https://server.example"
+
+CODES: Final = "give a list of placement codes such as ['inlineAd']"
 
 USER_EVENTS: Final = ("user.typing.started",)
 """What may be told to a mounted ad. Source: the official SDKs; the set is closed."""
@@ -111,7 +115,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     conversation_id: str
     sdk: Sdk
     app: App
-    enabled_placement_codes: tuple[str, ...] = (DEFAULT_PLACEMENT,)
+    enabled_placement_codes: tuple[str, ...] = DEFAULT_CODES
     ad_server_url: str = DEFAULT_SERVER
     character: Character | None = None
     regulatory: Regulatory | None = None
@@ -148,9 +152,8 @@ def refuse_unknown(wanted: Callable[[str], InvalidOptionError]) -> Callable[[Cal
 
         @functools.wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            for name in kwargs:
-                if name not in known:
-                    raise wanted(name)
+            if not known.issuperset(kwargs):
+                raise wanted(next(name for name in kwargs if name not in known))
             return function(*args, **kwargs)
 
         return call
@@ -170,20 +173,35 @@ def not_mutable(name: str) -> InvalidOptionError:
     return InvalidOptionError(name, "...", f"there is no such option; the mutable ones are {', '.join(MUTABLE)}")
 
 
-def checked(*, enabled: bool, app: object, sdk: object, default_sdk: Sdk, default_app: App, **given: object) -> Options:
+def checked(
+    *,
+    enabled: bool,
+    publisher_token: object,
+    user_id: object,
+    conversation_id: object,
+    sdk: object,
+    app: object,
+    enabled_placement_codes: object,
+    ad_server_url: object,
+    character: object,
+    ad_ttl: object,
+    default_sdk: Sdk,
+    default_app: App,
+    **changeable: object,
+) -> Options:
     """Options from what `create_session` was given. Raises `InvalidOptionError` at the first that cannot be used."""
-    fields: dict[str, Any] = {
-        name: _identity(name, given[name], required=enabled)
-        for name in ("publisher_token", "user_id", "conversation_id")
-    }
-    fields["sdk"] = _struct("sdk", sdk, Sdk) or default_sdk
-    fields["app"] = _struct("app", app, App) or default_app
-    fields["enabled_placement_codes"] = _placement_codes(given["enabled_placement_codes"])
-    fields["ad_server_url"] = server_url(given["ad_server_url"])
-    fields["character"] = _struct("character", given["character"], Character)
-    fields["ad_ttl"] = _ttl(given["ad_ttl"])
-    fields |= mutable(**{name: given[name] for name in MUTABLE})
-    return Options(**fields)
+    return Options(
+        publisher_token=_identity("publisher_token", publisher_token, required=enabled),
+        user_id=_identity("user_id", user_id, required=enabled),
+        conversation_id=_identity("conversation_id", conversation_id, required=enabled),
+        sdk=_shared("sdk", sdk, Sdk, default_sdk),
+        app=_shared("app", app, App, default_app),
+        enabled_placement_codes=_placement_codes(enabled_placement_codes),
+        ad_server_url=server_url(ad_server_url),
+        character=_struct("character", character, Character),
+        ad_ttl=_ttl(ad_ttl),
+        **mutable(**{name: value for name, value in changeable.items() if value is not None}),
+    )
 
 
 def mutable(**given: object) -> dict[str, Any]:
@@ -204,9 +222,13 @@ def mutable(**given: object) -> dict[str, Any]:
 
 def server_url(given: object) -> str:
     """An ad server's address without its trailing slashes. Raises `InvalidOptionError` when it has no http(s) host."""
-    wanted = "give an absolute http(s) address such as https://server.example"
     if not isinstance(given, str):
-        raise InvalidOptionError("ad_server_url", given, wanted)
+        raise InvalidOptionError("ad_server_url", given, ABSOLUTE)
+    return _server_url(plain(given))
+
+
+@functools.lru_cache
+def _server_url(given: str) -> str:  # the sessions of a process have one address, or a few
     address = given.strip().rstrip("/")
     try:
         parts = urlsplit(address)
@@ -215,7 +237,7 @@ def server_url(given: object) -> str:
     except ValueError:  # a port that is no number, a bracket that never closes, a host that is no name
         usable = False
     if not usable or not address.isprintable() or re.search(r"[\s\\]", address):
-        raise InvalidOptionError("ad_server_url", given, wanted)
+        raise InvalidOptionError("ad_server_url", given, ABSOLUTE)
     if "?" in address or "#" in address:  # an empty one too: the path is appended to it
         raise InvalidOptionError("ad_server_url", given, "leave the query and the fragment out")
     parts = urlsplit(address)
@@ -247,7 +269,14 @@ def placement_code(given: object) -> str:
     return plain(given)
 
 
+def _is_usual(given: object) -> TypeGuard[str]:
+    """Whether *given* is what nearly every text is, which nothing is wrong with: the rest has to be looked at."""
+    return type(given) is str and given.isascii() and given.isprintable() and not given.isspace() and given != ""
+
+
 def _identity(name: str, given: object, *, required: bool) -> str:
+    if _is_usual(given):
+        return given
     if given is None and not required:
         return ""
     if given is None:
@@ -270,6 +299,8 @@ def _identity(name: str, given: object, *, required: bool) -> str:
 
 
 def _text(name: str, given: object) -> str | None:
+    if _is_usual(given):
+        return given
     if given is not None and not isinstance(given, str):
         raise InvalidOptionError(name, f"<{type(given).__name__}>", "give a text, or None to leave it out")
     if given is not None and not is_sendable(given):
@@ -287,16 +318,33 @@ def _ttl(given: object) -> float | None:
 
 def _placement_codes(given: object) -> tuple[str, ...]:
     if given is None:
-        return (DEFAULT_PLACEMENT,)
-    wanted = "give a list of placement codes such as ['inlineAd']"
+        return DEFAULT_CODES
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InvalidOptionError("enabled_placement_codes", given, wanted)
+        raise InvalidOptionError("enabled_placement_codes", given, CODES)
     codes = tuple(cast(Iterable[object], given))
-    if not all(isinstance(code, str) and code.strip() for code in codes):
-        raise InvalidOptionError("enabled_placement_codes", list(codes), wanted)
-    if not all(map(is_sendable, cast(tuple[str, ...], codes))):
-        raise InvalidOptionError("enabled_placement_codes", list(codes), "leave lone surrogates out: it must be UTF-8")
-    return tuple(dict.fromkeys(map(plain, cast(tuple[str, ...], codes)))) or (DEFAULT_PLACEMENT,)
+    if not all(isinstance(code, str) for code in codes):
+        raise InvalidOptionError("enabled_placement_codes", list(codes), CODES)
+    return _codes(tuple(map(plain, cast(tuple[str, ...], codes))))
+
+
+@functools.lru_cache
+def _codes(given: tuple[str, ...]) -> tuple[str, ...]:  # an app has a handful, and its sessions share them
+    if not all(map(str.strip, given)):
+        raise InvalidOptionError("enabled_placement_codes", list(given), CODES)
+    if not all(map(is_sendable, given)):
+        raise InvalidOptionError("enabled_placement_codes", list(given), "leave lone surrogates out: it must be UTF-8")
+    return tuple(dict.fromkeys(given)) or DEFAULT_CODES
+
+
+def _shared(name: str, given: object, kind: type[S], default: S) -> S:
+    """*given* as a *kind*, checked; one object for all that are equal, which the sessions of an app share."""
+    struct = _struct(name, given, kind)
+    return default if struct is None else cast(S, _first(struct))
+
+
+@functools.lru_cache
+def _first(struct: msgspec.Struct) -> msgspec.Struct:
+    return struct
 
 
 def _struct(name: str, given: object, kind: type[S]) -> S | None:

@@ -252,9 +252,7 @@ class Outlet:
         return relay
 
     def _stream(self, relay: Relay[T]) -> Stream[T]:
-        return Stream(
-            lambda callback, _: relay.add(callback), door=self.door, scheduler=self.door.scheduler, name=relay.name
-        )
+        return Stream(relay, door=self.door, scheduler=self.door.scheduler, name=relay.name)
 
 
 def _debug_callback(door: Door, function: DebugCallback) -> Callback[DebugEvent]:

@@ -176,6 +176,7 @@ class Cached(msgspec.Struct, frozen=True, gc=False):
 
 
 NOBODY: Final = frozenset[tuple[str, str]]()
+NOTHING: Final[dict[str, Cached]] = {}  # of all sessions that have no ad: each would have an empty dict of its own
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
@@ -190,7 +191,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     live: Live | None = None
     reply: str | None = None
     """The latest message, if it is a reply that waits for the live preload's answer."""
-    cache: dict[str, Cached] = {}
+    cache: dict[str, Cached] = msgspec.field(default_factory=lambda: NOTHING)
     held: frozenset[tuple[str, str]] = msgspec.field(default_factory=lambda: NOBODY)
     expiry: float = math.inf
     """No cached ad that is not held expires before this."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -19,7 +19,6 @@ from .clock import Clock
 from .context import ClientContext
 from .errors import InvalidMessageError, InvalidOptionError, SessionDestroyedError, WrongThreadError
 from .event import AdError, AdEvent, Outcome
-from .explain import Explanation, explain
 from .history import History
 from .ledger import Funnel, Ledger
 from .link import ServerLink
@@ -37,8 +36,6 @@ from .options import (
     refuse_unknown,
 )
 from .outlet import DebugCallback, EventCallback, Outlet
-from .pacer import Pacer
-from .pacing import AnyRule
 from .pairing import (
     Answered,
     Asked,
@@ -65,6 +62,11 @@ from .stream import Stream
 from .trace import Added, DebugEvent, Dropped, Ended, Linked, PreloadStep
 from .typing import Host, Tap
 from .wire import InitAnswer
+
+if TYPE_CHECKING:
+    from .explain import Explanation
+    from .pacer import Pacer
+    from .pacing import AnyRule
 
 __all__ = ["Session"]
 
@@ -281,6 +283,8 @@ class Session:
         The stories of the last 60 messages are kept, also after `destroy`; they hold ids and times and no text.
         Raises `InvalidOptionError` for a blank id.
         """
+        from .explain import explain
+
         known_message_id(message_id)
         now = self._outlet.now()
         _, over = step(self._state, Tick(now))  # only looked at: who asks changes nothing
@@ -632,6 +636,8 @@ class Session:
         return "the server, at /init" if init is not None and not init.enabled else "an error of the server's, for good"
 
     def _make_pacer(self, rule: AnyRule, options: Options) -> Pacer:
+        from .pacer import Pacer  # with the rules: a session without one does without
+
         return Pacer(
             rule,
             self._history,

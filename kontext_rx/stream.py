@@ -90,15 +90,15 @@ class _Carrier(Source[T]):
             on_completed=on_completed,
         )
         try:
-            callback.hold(self._listen(callback, scheduler or _Timers(self._scheduler)))
+            callback.hold(self._listen(callback, scheduler))
         except Exception as error:
             if callback.is_stopped:
                 raise
             callback.on_error(error)
         return callback
 
-    def _listen(self, callback: Callback[T], scheduler: SchedulerBase) -> Relay[T] | DisposableBase:
-        return self._subscribe_core(callback, scheduler)
+    def _listen(self, callback: Callback[T], scheduler: SchedulerBase | None) -> Relay[T] | DisposableBase:
+        return self._subscribe_core(callback, scheduler or _Timers(self._scheduler))
 
     if not TYPE_CHECKING:  # a type checker reads the overloads of `Observable.pipe`
 
@@ -155,13 +155,15 @@ class Stream(_Carrier[T]):
     Read it as Rx (`pipe`, or the fluent methods), with `async for`, or with plain functions, sync or async.
     """
 
-    def __init__(self, listen: Listen[T], *, door: Door, scheduler: SchedulerBase, name: str) -> None:
+    def __init__(self, listen: Listen[T] | Relay[T], *, door: Door, scheduler: SchedulerBase, name: str) -> None:
         super().__init__()
         self.lock = threading.RLock()  # operators hold it while they call an app, and apps have loops on other threads
         self._listening, self._door, self._scheduler, self._name = listen, door, scheduler, name
 
-    def _listen(self, callback: Callback[T], scheduler: SchedulerBase) -> Relay[T] | DisposableBase:
-        return self._listening(callback, scheduler)
+    def _listen(self, callback: Callback[T], scheduler: SchedulerBase | None) -> Relay[T] | DisposableBase:
+        if callable(self._listening):
+            return self._listening(callback, scheduler or _Timers(self._scheduler))
+        return self._listening.add(callback)
 
 
 class _ConnectableStream(ConnectableObservable[T], _Carrier[T]):

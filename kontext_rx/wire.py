@@ -46,9 +46,10 @@ NO_CONTENT: Final = 204
 JSON_TYPE: Final = {"Content-Type": "application/json"}
 
 
-def token_headers(token: str) -> dict[str, str]:
+@functools.lru_cache
+def token_headers(token: str) -> Mapping[str, str]:
     """The headers of `/init`."""
-    return {**JSON_TYPE, "Kontextso-Publisher-Token": token}
+    return MappingProxyType({**JSON_TYPE, "Kontextso-Publisher-Token": token})
 
 
 @functools.lru_cache
@@ -445,6 +446,12 @@ LONGEST_TIMEOUT_MS: Final = 3_600_000
 """Milliseconds; a `preloadTimeout` beyond an hour is no timeout and counts as absent. Source: ours."""
 
 
+@functools.lru_cache
+def _same(enabled: bool, preload_timeout_ms: int | None, report_errors: bool, report_debug: bool) -> InitAnswer:
+    """One object for all answers that say the same: nearly all do."""
+    return InitAnswer(enabled, preload_timeout_ms, report_errors, report_debug)
+
+
 class UndecodableError(Exception):
     """A 2xx whose body is not what it should be."""
 
@@ -540,7 +547,7 @@ def judge_init(status: int, body: bytes) -> InitAnswer | None:
         return None
     answer = _object(body)
     timeout = answer.get("preloadTimeout")
-    return InitAnswer(
+    return _same(
         enabled=_flag(answer.get("enabled"), default=True),
         preload_timeout_ms=int(timeout) if _is_whole(timeout) and 0 < timeout <= LONGEST_TIMEOUT_MS else None,
         report_errors=_flag(answer.get("reportErrors"), default=True),

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.metadata
+import pickle
 import pkgutil
 import subprocess
 import sys
@@ -22,17 +23,34 @@ MODULES = [
 ]
 
 
-def test_what_is_imported_is_what_is_exported_in_order() -> None:
-    """`__init__` imports names one by one, lists them sorted, and does nothing else."""
+def test_what_is_named_is_what_is_exported_in_order() -> None:
+    """`__init__` names what a type checker sees one by one, lists it sorted, and finds it in the same modules."""
     tree = ast.parse((HOUSE / "__init__.py").read_text("utf-8"))
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    imported = [alias.asname or alias.name for node in imports for alias in node.names]
-    assert sorted(imported) == kontext_rx.__all__ == sorted(kontext_rx.__all__)
-    assert len(set(imported)) == len(imported)
-    docstring, *statements = tree.body
-    assert isinstance(docstring, ast.Expr)
-    assert {type(node) for node in statements} == {ast.ImportFrom, ast.Assign}
-    assert sum(isinstance(node, ast.Assign) for node in statements) == 1
+    (typed,) = (node for node in tree.body if isinstance(node, ast.If))
+    assert {type(node) for node in typed.body} == {ast.ImportFrom}
+    homes = {
+        alias.name: node.module or alias.name
+        for node in typed.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.asname is None
+    }
+    assert sorted(homes) == kontext_rx.__all__ == sorted(kontext_rx.__all__)
+    assert homes == kontext_rx._HOME_OF
+
+
+def test_a_name_is_offered_before_it_is_loaded_and_another_is_not_there() -> None:
+    """Editors complete what `dir` has."""
+    assert set(kontext_rx.__all__) <= set(dir(kontext_rx))
+    with pytest.raises(AttributeError, match=r"module 'kontext_rx' has no attribute 'nonsense'"):
+        _ = kontext_rx.nonsense
+
+
+@pytest.mark.parametrize("name", [name for name in kontext_rx.__all__ if isinstance(getattr(kontext_rx, name), type)])
+def test_a_class_is_pickled_by_a_name_that_finds_it(name: str) -> None:
+    """Whichever module it lives in."""
+    value = getattr(kontext_rx, name)
+    assert pickle.loads(pickle.dumps(value)) is value
 
 
 @pytest.mark.parametrize("name", kontext_rx.__all__)
@@ -84,9 +102,9 @@ IMPORTING = """
     sys.dont_write_bytecode = True
     sys.addaudithook(watch)
     import kontext_rx
-    late = {"aiohttp", "structlog", "rich", "click", "platformdirs"}
+    late = {"aiohttp", "structlog", "rich", "click", "platformdirs", "reactivex", "msgspec", "asyncio", "logging"}
     print(sorted({name.partition(".")[0] for name in sys.modules} & late))
-    print("kontext_rx.adserver" in sys.modules, "kontext_rx.testing" in sys.modules)
+    print(sorted(name for name in sys.modules if name.startswith("kontext_rx")))
     print(happened)
     print(threading.active_count())
 """
@@ -104,8 +122,62 @@ def test_importing_the_package_starts_opens_and_writes_nothing(tmp_path: Path) -
         env={"PATH": "", "XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)},
     )
     assert ran.stderr == ""
-    assert ran.stdout.splitlines() == ["[]", "False False", "[]", "1"]
+    assert ran.stdout.splitlines() == ["[]", "['kontext_rx', 'kontext_rx.started']", "[]", "1"]
     assert list(tmp_path.iterdir()) == []
+
+
+OPENING = """
+    import sys
+    from reactivex.scheduler import VirtualTimeScheduler
+    from kontext_rx import Client, Message, create_session
+    from kontext_rx.source import Source, Undo
+    from kontext_rx.typing import HttpResponse
+
+    BID = "01985b2e-3c11-7a4d-9f20-5c1e77aa0b31"
+    BIDS = b'{"sessionId":"%s","bids":[{"bidId":"%s","code":"inlineAd"}]}' % (BID.encode(), BID.encode())
+
+    def transport(request):
+        def subscribe(observer, _):
+            body = BIDS if request.url.endswith("preload") else b'{"reportDebug":true}'
+            observer.on_next(HttpResponse(200, body))
+            observer.on_completed()
+            return Undo()
+        return Source(subscribe)
+
+    told = []
+    clock = VirtualTimeScheduler()
+    session = create_session(
+        publisher_token="t", user_id="u", conversation_id="c", install_id=BID,
+        client=Client(transport=transport), scheduler=clock, on_debug_event=lambda *_: None,
+    )
+    session.events.subscribe(lambda event: told.append(type(event).__name__))
+    opened = set(sys.modules)
+    around = {"click", "kontext_rx.cli", "kontext_rx.testing", "kontext_rx.adserver", "kontext_rx.hosts"}
+    around |= {"kontext_rx.recording", "kontext_rx.simulate", "kontext_rx.marbles", "kontext_rx.pacing", "aiohttp"}
+    print(sorted(opened & around))
+    session.add_message(Message.user("m1", "Hi"))
+    clock.advance_to(1.0)
+    session.add_message(Message.assistant("m2", "Hello"))
+    session.add_message(Message.user("m2", "the same id again"))
+    session.create_ad("m2")
+    session.destroy()
+    print(told)
+    print(sorted(set(sys.modules) - opened))
+"""
+
+
+def test_a_turn_finds_everything_loaded_that_it_needs(tmp_path: Path) -> None:
+    """What an import takes would be that turn's latency; and a session loads nothing of what is around the house."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(OPENING)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines() == ["[]", "['Filled']", "[]"]
 
 
 def test_the_first_session_makes_the_install_id_and_not_the_import(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ import time
 from typing import Any
 
 import pytest
+import reactivex as rx
+from reactivex.abc import DisposableBase, ObserverBase
+from reactivex.disposable import Disposable
 from watched import Watched
 
 from kontext_rx import AdError, Client, Consent, Message, create_session
@@ -301,6 +304,30 @@ def test_destroying_a_session_in_a_pause_of_its_init_ends_the_attempts(server: V
     watched.session.destroy()
     watched.clock.advance(100)
     assert len(server.requests) == 1
+
+
+def test_an_init_that_is_answered_at_once_is_not_cancelled_in_words() -> None:
+    """A transport may answer while it is subscribed."""
+    names: list[str] = []
+
+    def answer(observer: ObserverBase[HttpResponse], _: object) -> DisposableBase:
+        observer.on_next(HttpResponse(200, b'{"preloadTimeout":5}'))
+        observer.on_completed()
+        return Disposable()
+
+    session = create_session(
+        publisher_token="t",
+        user_id="u",
+        conversation_id="c",
+        install_id=SESSION_ID,
+        client=Client(transport=lambda _: rx.create(answer)),
+        scheduler=VirtualClock(),
+        on_debug_event=lambda name, _: names.append(name),
+    )
+    assert session.preload_timeout_ms == 5
+    session.destroy()
+    assert names[-1] == "Session: destroyed"
+    assert "Init: cancelled" not in names
 
 
 def test_an_init_that_was_answered_is_not_cancelled_in_words(server: VirtualAdServer) -> None:

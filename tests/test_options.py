@@ -127,6 +127,41 @@ def test_the_address_is_absolute_and_the_web_s(given: Any) -> None:
     assert refusal(ad_server_url=given).option == "ad_server_url"
 
 
+def test_the_sessions_of_an_app_share_what_is_equal() -> None:
+    """Ten thousand of them keep one app, one SDK, one address and one list of placements; who they are is their own."""
+    given: dict[str, Any] = {
+        "ad_server_url": "HTTPS://X/",
+        "enabled_placement_codes": ["banner", "banner"],
+        "app": {"bundle_id": "com.acme.chat", "start_time": 5},
+        "sdk": {"name": "n", "platform": "web", "version": "1"},
+    }
+    one, other = options(**given), options(**given)
+    for name in given:
+        assert getattr(one, name) is getattr(other, name)
+
+
+def test_an_equal_value_of_another_kind_is_not_taken_for_one_that_was_checked() -> None:
+    """True is 1 to Python, and no time."""
+    assert options(app=App(start_time=1)).app.start_time == 1
+    assert refusal(app=App(start_time=True)).option == "app"
+
+
+class Odd(str):
+    """A text that cannot be hashed."""
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+
+def test_a_text_of_a_class_of_the_app_s_own_is_taken_as_its_text() -> None:
+    """Whatever the class makes of it."""
+    taken = options(ad_server_url=Odd("https://x"), enabled_placement_codes=[Odd("a"), Odd("a")], user_id=Odd("u"))
+    assert (taken.ad_server_url, taken.enabled_placement_codes, taken.user_id) == ("https://x", ("a",), "u")
+    assert {type(taken.ad_server_url), type(taken.enabled_placement_codes[0]), type(taken.user_id)} == {str}
+
+
 @settings(max_examples=300)
 @given(st.one_of(st.text(max_size=12), st.from_regex(r"(http|https|HTTP)://[^/]{0,8}[/?#:@]?.{0,6}", fullmatch=True)))
 def test_an_address_that_is_taken_leads_to_a_host_and_an_endpoint(given: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import reactivex as rx
 from reactivex import Subject
+from reactivex import operators as rxops
 from reactivex.subject import BehaviorSubject
 
 from kontext_rx import Turn
@@ -27,7 +28,7 @@ def collected(turns: rx.Observable[Turn], rule: Rule[Any]) -> list[Paced]:
 
 def test_each_turn_comes_with_its_decision(marbles: Marbles) -> None:
     turns = marbles.hot("--1--2--3--4--|", **{str(n): turn(n) for n in range(1, 5)})
-    decided = turns.pipe(every(2), rx.operators.map(short))
+    decided = turns.pipe(every(2), rxops.map(short))
     marbles.check(decided, "--h--g--h--g--|")
 
 
@@ -82,9 +83,9 @@ def test_it_lets_go_of_what_it_watches_when_it_ends(end: Callable[..., None]) ->
 
 def test_the_scheduler_is_handed_on(marbles: Marbles) -> None:
     """To the turns and to what is watched: a timer in either runs on the subscriber's clock."""
-    allowed = rx.timer(2.5).pipe(rx.operators.map(lambda _: True))
-    turns = rx.interval(1.0).pipe(rx.operators.take(4), rx.operators.map(lambda n: turn(n + 1)))
-    marbles.check(turns.pipe(when(allowed), rx.operators.map(short)), "-hhg(g|)")
+    allowed = rx.timer(2.5).pipe(rxops.map(lambda _: True))
+    turns = rx.interval(1.0).pipe(rxops.take(4), rxops.map(lambda n: turn(n + 1)))
+    marbles.check(turns.pipe(when(allowed), rxops.map(short)), "-hhg(g|)")
 
 
 def test_one_user_s_streams_know_of_each_other() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import reactivex as rx
 from reactivex import Subject
+from reactivex import operators as rxops
 from reactivex.subject import BehaviorSubject
 from watched import Watched
 
@@ -222,7 +223,7 @@ def test_a_session_watches_an_observable_from_its_beginning_to_its_end(watch: Ca
 
 def test_what_is_watched_runs_on_the_session_s_clock(watch: Callable[..., Watched]) -> None:
     """A timer of the app's, without a scheduler of its own, is virtual here as well."""
-    watched = watch(pacing=pacing.when(rx.timer(2.5).pipe(rx.operators.map(lambda _: True))))
+    watched = watch(pacing=pacing.when(rx.timer(2.5).pipe(rxops.map(lambda _: True))))
     say(watched, 1, 2, 3, 4)
     assert sent(watched) == "hhhg"
 
