@@ -26,7 +26,7 @@ Source: ours, against a frame that repeats itself.
 """
 
 LONGEST_TURN: Final = 512
-"""Things that are noted of one turn before its stories are looked at. Source: ours."""
+"""Things that are noted of one turn before it is thinned, at the least. Source: ours."""
 
 TOLD: Final = (Filled, NoFill, AdError, RenderStarted, Viewed, Clicked, VideoCompleted, RewardGranted)
 """The events that belong in a story; heights come by the hundred."""
@@ -70,6 +70,7 @@ class Ledger:
         "_counts",
         "_funnel",
         "_kept",
+        "_longest",
         "_most",
         "_reached",
         "_stories",
@@ -84,6 +85,7 @@ class Ledger:
         self._turns: tuple[tuple[Trace, ...], ...] = ()
         """Before it, from question to question; tuples of values are nothing to the garbage collector."""
         self._kept = 0  # messages in them
+        self._longest = LONGEST_TURN  # what this turn may grow to
         self._stories: dict[str, _Story] | None = None
         self._counted = 0  # of this turn's
         self._counts: dict[str, float] = {}
@@ -97,7 +99,7 @@ class Ledger:
         self._stories = None
         turn = self._turn
         turn.append(trace)
-        if len(turn) > LONGEST_TURN:
+        if len(turn) > self._longest:
             self._thin()
 
     @property
@@ -136,19 +138,25 @@ class Ledger:
         self._kept += _messages_in(self._turn)
         turns = (*self._turns, tuple(self._turn))
         self._turn.clear()
-        self._counted = 0
+        self._counted, self._longest = 0, LONGEST_TURN
         while self._most is not None and self._kept - (oldest := _messages_in(turns[0])) >= self._most:
             self._kept -= oldest
             turns = turns[1:]
         self._turns = turns
 
     def _thin(self) -> None:
-        """A turn that goes on and on keeps what its stories keep."""
+        """A turn that goes on and on keeps what its stories keep, and its last replies."""
         self._count_up()
         kept = _stories_of(self._turn, None, are_known=True)
+        if self._most is not None:
+            replies = [trace.message_id for trace in self._turn if type(trace) is Added and trace.role == "assistant"]
+            for message_id in replies[: -self._most]:
+                kept.pop(message_id, None)
         numbers = {number for story in kept.values() for number in story}
         self._turn = [trace for number, trace in enumerate(self._turn) if number in numbers or isinstance(trace, Ended)]
         self._counted = len(self._turn)
+        # Not before it is twice as long: what many stories keep may be more than the least, and each look is at all.
+        self._longest = max(LONGEST_TURN, 2 * self._counted)
 
     def _count_up(self) -> None:
         """Count what has happened since this was called last."""

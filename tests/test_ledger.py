@@ -1,5 +1,6 @@
 """What is remembered of each message, within bounds, and how far the turns came."""
 
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from watched import Watched
 
 from kontext_rx import Clicked, DebugEvent, Funnel, Message, RenderStarted, Session, Viewed
 from kontext_rx.event import AdHeight
-from kontext_rx.ledger import LONGEST_STORY, STORIES, Ledger
+from kontext_rx.ledger import LONGEST_STORY, LONGEST_TURN, STORIES, Ledger
 from kontext_rx.testing import VirtualAdServer, fill
 from kontext_rx.trace import Added, Dropped, Ended, Linked, Mounted, PreloadStep, Trace, Unmounted
 
@@ -105,6 +106,48 @@ class TestStories:
         told(ledger, added(159))
         assert not ledger.story("m0")
 
+    @pytest.mark.parametrize("asked", [True, False], ids=["after a question", "without one"])
+    def test_of_replies_without_end_the_last_are_kept(self, asked: bool) -> None:
+        """A conversation may be one side talking: no question closes a turn, and the stories are the same."""
+        question = (added(0),) if asked else ()
+        after = "m0" if asked else None
+        ledger = told(Ledger(), *question)
+        for number in range(1, 1000):
+            told(ledger, added(number, "assistant", after), linked(f"m{number}", "m0"))
+        first = 1000 - STORIES + asked
+        assert [number for number in range(1000) if ledger.story(f"m{number}")] == [*[0] * asked, *range(first, 1000)]
+        assert ledger.story("m999") == [added(999, "assistant", after), linked("m999", "m0")]
+
+    def test_replies_without_end_take_no_more_room(self) -> None:
+        def room(replies: int) -> int:
+            tracemalloc.start()
+            ledger = Ledger()
+            for number in range(replies):
+                told(ledger, added(number, "assistant"), Unmounted(message_id=f"m{number}", code="inlineAd", at=0))
+            room, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            return room
+
+        assert room(2000) < 2 * room(LONGEST_TURN // 2)
+
+    def test_a_turn_is_not_looked_at_for_each_thing_that_happens(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also when what its stories keep is more than a turn begins with."""
+        ledger, looks = Ledger(), 0
+        for number in range(40):
+            told(
+                ledger, added(number, "assistant"), *[viewed(f"m{number}", "zz", at=at) for at in range(LONGEST_STORY)]
+            )
+        thin = Ledger._thin  # pyright: ignore[reportPrivateUsage]
+
+        def look(ledger: Ledger) -> None:
+            nonlocal looks
+            looks += 1
+            thin(ledger)
+
+        monkeypatch.setattr(Ledger, "_thin", look)
+        told(ledger, *(viewed("m39", "zz", at=at) for at in range(1000)))
+        assert looks <= 1
+
     def test_or_all_are_kept(self) -> None:
         assert len(told(Ledger(None), *map(added, range(500))).traces) == 500
 
@@ -155,7 +198,7 @@ class TestFunnel:
     def test_what_is_gone_is_forgotten(self) -> None:
         """Nothing grows with the number of turns."""
         ledger = Ledger()
-        for number in range(0, 3000, 2):
+        for number in range(0, 1000, 2):
             question, reply = f"m{number}", f"m{number + 1}"
             told(ledger, added(number), added(number + 1, "assistant", question), linked(reply, question, "a", "b"))
             told(ledger, Dropped(message_id=reply, at=0, codes=("a",), reason="expired"))
