@@ -184,7 +184,7 @@ class _Sending(DisposableBase):
             if observer is not None:
                 _tell(observer, answer)
         except (KeyboardInterrupt, SystemExit):  # it comes out of the loop: asyncio need not log it as lost besides
-            self._task.add_done_callback(asyncio.Task.exception)
+            self._task.add_done_callback(_seen)
             raise
         finally:
             del answer  # the traceback of an error leads back to here, and a cycle would keep a conversation
@@ -201,6 +201,10 @@ def _tell(observer: ObserverBase[HttpResponse], answer: HttpResponse | Exception
     else:
         observer.on_next(answer)
         observer.on_completed()
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    task.exception()
 
 
 def _cancel(task: asyncio.Task[None], sending: set[asyncio.Task[None]]) -> None:
