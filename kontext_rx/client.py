@@ -250,26 +250,39 @@ class _Sending(DisposableBase):
         self._sending.add(self._task)
 
     async def _send(self, transport: AiohttpTransport, request: HttpRequest) -> None:
-        failed = None
+        answer: HttpResponse | Exception
         try:
-            response = await transport.post(request)
+            answer = await transport.post(request)
         except Exception as error:
-            response, failed = None, error
+            answer = error
         finally:  # not when the task is done, which is a turn of the loop later
             self._sending.discard(self._task)
         observer, self._observer = self._observer, None
-        if observer is None:
-            return
-        if response is not None:
-            observer.on_next(response)
-            observer.on_completed()
-        elif failed is not None:
-            observer.on_error(failed)
+        try:
+            if observer is not None:
+                _tell(observer, answer)
+        except (KeyboardInterrupt, SystemExit):  # it comes out of the loop: asyncio need not log it as lost besides
+            self._task.add_done_callback(_seen)
+            raise
+        finally:
+            del answer  # the traceback of an error leads back to here, and a cycle would keep a conversation
 
     def dispose(self) -> None:
         observer, self._observer = self._observer, None
         if observer is not None:
             _cancel(self._task, self._sending)
+
+
+def _tell(observer: ObserverBase[HttpResponse], answer: HttpResponse | Exception) -> None:
+    if isinstance(answer, Exception):
+        observer.on_error(answer)
+    else:
+        observer.on_next(answer)
+        observer.on_completed()
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    task.exception()
 
 
 def _cancel(task: asyncio.Task[None], sending: set[asyncio.Task[None]]) -> None:

@@ -167,7 +167,7 @@ class Ledger:
         self.turn[:] = self.traces
         self._turns, self._kept, self._turns_counted = (), 0, 0
         self._turn_counted = len(self.turn)
-        self._long = self._turn_counted + LONGEST_TURN
+        self._long = max(LONGEST_TURN, 2 * self._turn_counted)  # each look is at all of it
         self._stories = None
 
     def _count_up(self) -> None:

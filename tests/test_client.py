@@ -6,6 +6,7 @@ import gzip
 import subprocess
 import sys
 import textwrap
+import weakref
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -15,7 +16,7 @@ import aiohttp
 import pytest
 from aiohttp_shim import ShimmedResponse
 from aioresponses import aioresponses
-from reactivex.abc import DisposableBase
+from reactivex.abc import DisposableBase, ObserverBase
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 import kontext_rx as kx
@@ -488,6 +489,37 @@ async def test_a_client_that_was_given_outlives_its_sessions(wire: Wire) -> None
         await asked(client, wire, answer())
 
 
+async def test_a_failed_request_keeps_nothing_for_the_garbage_collector(client: Client) -> None:
+    """What listened to it goes at once: an error leads to the frames that it passed, and they must not lead to it."""
+
+    class Listener(ObserverBase[HttpResponse]):
+        def __init__(self) -> None:
+            self.failed = asyncio.Event()
+
+        def on_next(self, value: HttpResponse) -> None:
+            raise AssertionError
+
+        def on_error(self, error: Exception) -> None:
+            self.failed.set()
+
+        def on_completed(self) -> None:
+            raise AssertionError
+
+    async def fail() -> weakref.ref[Listener]:
+        listener = Listener()
+        client.transport(post("http://127.0.0.1:1")).subscribe(listener)
+        await listener.failed.wait()
+        return weakref.ref(listener)
+
+    gc.disable()
+    try:
+        listener = await fail()
+        await asyncio.sleep(0)
+        assert listener() is None
+    finally:
+        gc.enable()
+
+
 # --- when a loop ends -------------------------------------------------------------------------------------------------
 
 
@@ -542,6 +574,38 @@ def test_a_loop_that_ends_leaves_nothing_open() -> None:
     assert ran.stderr == ""
     assert ran.stdout.split() == ["ad.filled", "ad.filled", "ad.filled", "done"]
     assert ran.returncode == 0
+
+
+INTERRUPT = """
+    import asyncio, gc
+    import kontext_rx as kx
+    from kontext_rx.adserver import AdServer
+
+    def interrupt(event):
+        raise KeyboardInterrupt
+
+    async def talk():
+        async with AdServer() as server, kx.Client() as client:
+            session = kx.create_session(
+                publisher_token="t", user_id="u", conversation_id="c", ad_server_url=server.url, client=client,
+                install_id="01985b2e-3c11-7a4d-9f20-5c1e77aa0b31", on_event=interrupt,
+            )
+            session.add_message(kx.Message.user("u1", "Any tent for two?"))
+            await asyncio.Event().wait()
+
+    try:
+        asyncio.run(talk())
+    except KeyboardInterrupt:
+        gc.collect()
+        print("interrupted")
+"""
+
+
+def test_an_interrupt_inside_an_event_ends_the_loop_and_is_told_once() -> None:
+    """It comes out of `asyncio.run`, and asyncio does not log it as an exception that nobody has seen."""
+    ran = python(INTERRUPT)
+    assert ran.stderr == ""
+    assert ran.stdout.split() == ["interrupted"]
 
 
 async def test_the_pool_of_a_loop_that_ended_without_a_word_is_forgotten() -> None:

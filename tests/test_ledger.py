@@ -118,6 +118,18 @@ class TestStories:
         assert [number for number in range(10_000) if ledger.story(f"m{number}")] == [0, *range(9941, 10_000)]
         assert ledger.funnel == Funnel(turns=1)
 
+    @pytest.mark.parametrize("asked", [True, False], ids=["after a question", "without one"])
+    def test_of_replies_without_end_the_last_are_kept(self, asked: bool) -> None:
+        """A conversation may be one side talking: no question closes a turn, and the stories are the same."""
+        question = (added(0),) if asked else ()
+        after = "m0" if asked else None
+        ledger = told(Ledger(), *question)
+        for number in range(1, 1000):
+            told(ledger, added(number, "assistant", after), linked(f"m{number}", "m0"))
+        first = 1000 - STORIES + asked
+        assert [number for number in range(1000) if ledger.story(f"m{number}")] == [*[0] * asked, *range(first, 1000)]
+        assert ledger.story("m999") == [added(999, "assistant", after), linked("m999", "m0")]
+
     def test_or_all_are_kept(self) -> None:
         assert len(told(Ledger(None), *map(added, range(500))).traces) == 500
 
