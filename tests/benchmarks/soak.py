@@ -121,17 +121,19 @@ class Soak:
 
     async def look(self, seconds: float) -> None:
         """Print what there is, every half minute."""
-        start = time.monotonic()
-        print(f"{'s':>6} {'RSS MB':>8} {'objects':>10} {'traced MB':>10} {'tasks':>6} {'sessions':>8}  what happened")
+        start, before = time.monotonic(), (time.monotonic(), time.process_time())
+        print("     s   CPU   RSS MB    objects  traced MB  tasks sessions  what happened")
         while (at := time.monotonic() - start) < seconds:
             await asyncio.sleep(min(LOOK_EVERY_S, seconds - at))
+            now = time.monotonic(), time.process_time()
+            busy, before = (now[1] - before[1]) / (now[0] - before[0]), now
             gc.collect()
             seen = Look(time.monotonic() - start, rss(), len(gc.get_objects()), tracemalloc.get_traced_memory()[0])
             self.looks.append(seen)
             happened = ", ".join(f"{name} {count:,}" for name, count in sorted(self.happened.items()))
             print(
-                f"{seen.at:>6.0f} {seen.rss / 1e6:>8.1f} {seen.objects:>10,} {seen.traced / 1e6:>10.1f}"
-                f" {len(asyncio.all_tasks()):>6} {self.client.sessions:>8}  {happened}",
+                f"{seen.at:>6.0f} {busy:>5.0%} {seen.rss / 1e6:>8.1f} {seen.objects:>10,} {seen.traced / 1e6:>10.1f}"
+                f" {len(asyncio.all_tasks()):>6} {self.client.stats.sessions:>8}  {happened}",
                 flush=True,
             )
 

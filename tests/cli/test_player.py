@@ -163,5 +163,5 @@ async def test_cancelling_closes_the_session() -> None:
         task.cancel()
         await asyncio.wait([task])
         await server.received("/preload", ended="aborted")
-        assert client.sessions == 0
+        assert client.stats.sessions == 0
     assert (tally.preloads, tally.cancelled, tally.closed) == (1, 1, 1)
