@@ -111,14 +111,6 @@ class Clock(Door, PeriodicScheduler):
             timer.call_off = self._loop.call_soon(timer.ring).cancel
         return timer
 
-    def rung(self, timer: _Timer) -> None:
-        """Let *timer* do what it is there for."""
-        with self:
-            if self.tap is not None:
-                self.tap.rang(self.instant, timer.due)
-            if timer.action is not None:
-                timer.follows = timer.action(self, timer.state)
-
 
 class _Timer(DisposableBase):
     """One thing that is to happen later."""
@@ -134,8 +126,13 @@ class _Timer(DisposableBase):
 
     def ring(self, *_: object) -> None:
         clock, self._clock = self._clock, None
-        if clock is not None:
-            clock.rung(self)
+        if clock is None:
+            return
+        with clock:
+            if clock.tap is not None:
+                clock.tap.rang(clock.instant, self.due)
+            if self.action is not None:
+                self.follows = self.action(clock, self.state)
 
     def dispose(self) -> None:
         self._clock = self.action = self.state = None

@@ -163,15 +163,18 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
 
     def on_next(self, value: HttpResponse) -> None:
         """The transport gives an answer."""
-        self._arrived(value)
+        if self._is_out:
+            self._arrived(value)
 
     def on_error(self, error: Exception) -> None:
         """The transport has failed."""
-        self._arrived(error)
+        if self._is_out:
+            self._arrived(error)
 
     def on_completed(self) -> None:
         """The transport has ended: without an answer, unless there was one."""
-        self._arrived(None)
+        if self._is_out:
+            self._arrived(None)
 
     def dispose(self) -> None:
         """Let go of the attempt, or of the pause."""
@@ -187,11 +190,10 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
 
     def _crowded_out(self, *_: object) -> None:
         # By the same way as an answer, since no other session's traffic is in this one's recording.
-        self._arrived(CrowdedOutError(self._timeout_s))
+        if self._is_out:
+            self._arrived(CrowdedOutError(self._timeout_s))
 
     def _arrived(self, answer: Arrival) -> None:
-        if not self._is_out:
-            return
         if self._post is None:
             self._take(answer)
         else:
@@ -212,6 +214,9 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
 
     def _end(self, result: HttpResponse | Lost) -> None:
         Exchange.dispose(self)
+        if isinstance(result, HttpResponse) and result.status != TOO_MANY_REQUESTS:
+            self.ended(result)
+            return
         delay_s = pause_s(result, self._attempt, self._retries, self._scheduler)
         if delay_s is None:
             self.ended(_final(result))

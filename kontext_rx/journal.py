@@ -53,13 +53,12 @@ class Journal:
         self._awaited: frozenset[str] = _NOBODY
         self._closed = False
 
-    def record(self, event: AdEvent, *message_ids: str | None) -> None:
+    def record(self, event: AdEvent, message_id: str | None, user_message_id: str | None = None) -> None:
         """*event* was told, and it is about these messages."""
-        before = None
-        for message_id in message_ids:
-            if message_id is not None and message_id != before:
-                self._record(event, message_id)
-            before = message_id
+        if message_id is not None:
+            self._record(event, message_id)
+        if user_message_id is not None and user_message_id != message_id:
+            self._record(event, user_message_id)
 
     def _record(self, event: AdEvent, message_id: str) -> None:
         audience = self._audiences.get(message_id)
