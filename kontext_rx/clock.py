@@ -16,7 +16,7 @@ from reactivex.typing import AbsoluteTime, RelativeTime
 from .door import Door, Reports
 from .typing import Tap
 
-__all__ = ["Clock", "LoopScheduler", "loop_scheduler"]
+__all__ = ["SLACK_S", "Clock", "LoopScheduler", "Timer", "loop_scheduler"]
 
 T = TypeVar("T")
 
@@ -70,6 +70,19 @@ class Clock(Door, PeriodicScheduler):
         self._depth += 1
 
     @property
+    def can_postpone(self) -> bool:
+        """Whether its timers can be moved: those of a loop can, and in virtual time each keeps its place in a queue."""
+        return self._loop is not None
+
+    def wait_on(self, timer: Timer) -> bool:
+        """Set *timer* anew, if it has rung before it is due."""
+        left = timer.due - self.at
+        if self._loop is None or left < SLACK_S:
+            return False
+        timer.call_off = self._loop.call_later(left, timer.ring).cancel
+        return True
+
+    @property
     def at(self) -> float:
         """Now, in epoch seconds."""
         return self.instant if self._depth else self._read()
@@ -102,7 +115,7 @@ class Clock(Door, PeriodicScheduler):
         return self._start(self.to_seconds(duetime) - self.at, action, state)
 
     def _start(self, after: float, action: ScheduledAction[Any], state: Any) -> DisposableBase:
-        timer = _Timer(self, (self.instant if self._depth else self._read()) + after, action, state)
+        timer = Timer(self, (self.instant if self._depth else self._read()) + after, action, state)
         if self._loop is None:
             timer.call_off = self.scheduler.schedule_relative(max(after, 0.0), timer.ring).dispose
         elif after > 0:
@@ -112,29 +125,55 @@ class Clock(Door, PeriodicScheduler):
         return timer
 
 
-class _Timer(DisposableBase):
+SLACK_S: Final = 0.001
+"""Seconds that a timer may ring before it is due, as those of uvloop do. Source: ours."""
+
+
+class Timer(DisposableBase):
     """One thing that is to happen later."""
 
-    __slots__ = ("_clock", "action", "call_off", "due", "follows", "state")
+    __slots__ = ("_clock", "_is_postponed", "action", "call_off", "due", "follows", "state")
 
     def __init__(self, clock: Clock, due: float, action: ScheduledAction[Any], state: Any) -> None:
         self._clock: Clock | None = clock
         self.due, self.state = due, state
         self.action: ScheduledAction[Any] | None = action
         self.call_off: Callable[[], object] | None = None
+        self._is_postponed = False
         self.follows: DisposableBase | None = None
 
     def ring(self, *_: object) -> None:
-        clock, self._clock = self._clock, None
+        """Open the door and do what it is there for; or wait on, when it was postponed."""
+        clock = self._clock
         if clock is None:
             return
+        if self._is_postponed:
+            self._is_postponed = False
+            if clock.wait_on(self):
+                return
+        self._clock = None
         with clock:
             if clock.tap is not None:
                 clock.tap.rang(clock.instant, self.due)
             if self.action is not None:
                 self.follows = self.action(clock, self.state)
 
+    def postpone(self, after: float) -> bool:
+        """
+        Ring in *after* seconds from now instead; False where the scheduler's timers cannot be moved.
+
+        It only notes the time: the timer rings as it was set, finds that it is too early, and waits on. In a burst of
+        messages that is one timer for all of them.
+        """
+        clock = self._clock
+        if clock is None or not clock.can_postpone:
+            return False
+        self.due = clock.at + after
+        self._is_postponed = True
+        return True
+
     def dispose(self) -> None:
+        """Call it off, and what has followed from it."""
         self._clock = self.action = self.state = None
         call_off, self.call_off = self.call_off, None
         if call_off is not None:

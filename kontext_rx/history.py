@@ -23,13 +23,14 @@ class History:
     An id is accepted once: apps feed their history again on every render, and that must cost nothing.
     """
 
-    __slots__ = ("_encode", "_encoded", "_kept", "_known", "users")
+    __slots__ = ("_encode", "_encoded", "_fresh", "_kept", "_known", "users")
 
     def __init__(self, encode: Callable[[Message], bytes]) -> None:
         self._encode = encode
         self._kept: dict[str, Message] = {}
         self._known: dict[str, int] = {}
         self._encoded: dict[str, bytes] = {}
+        self._fresh = 0  # of the last messages, those that are not encoded yet, or more
         self.users = 0
         """How many user messages were accepted so far, dropped ones included."""
 
@@ -42,22 +43,24 @@ class History:
 
     def add(self, message: Message) -> str | None:
         """Append a new message; gives the id of the one that this pushed out, if any."""
-        known, kept, encoded = self._known, self._kept, self._encoded
-        encoded[message.id] = self._encode(message)
+        known, kept = self._known, self._kept
         known[message.id] = _fingerprint(message)
         if len(known) > KNOWN_LIMIT:
             del known[next(iter(known))]
         kept[message.id] = message
         self.users += message.role == "user"
+        self._fresh += 1
         if len(kept) <= HISTORY_LIMIT:
             return None
         oldest = next(iter(kept))
-        del kept[oldest], encoded[oldest]
+        del kept[oldest]
+        self._encoded.pop(oldest, None)
         return oldest
 
     def clear(self) -> None:
         """Let go of the messages; the ids stay known."""
         self._kept.clear()
+        self._fresh = 0
         self._encoded.clear()
 
     @property
@@ -67,7 +70,11 @@ class History:
 
     @property
     def encoded(self) -> list[bytes]:
-        """The same messages as they go on the wire."""
+        """The same messages as they go on the wire; each is encoded once, when it first goes there."""
+        if self._fresh:
+            for message in tuple(self._kept.values())[-self._fresh :]:
+                self._encoded[message.id] = self._encode(message)
+            self._fresh = 0
         return list(self._encoded.values())
 
     def __contains__(self, message_id: str) -> bool:

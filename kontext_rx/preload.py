@@ -115,10 +115,15 @@ class Switch(ObserverBase[Submitted], DisposableBase):
 
     def on_next(self, value: Submitted) -> None:
         """A newer message: its debounce begins, and what is in flight is let go."""
-        self._let_go()
         self._waiting = value
-        # Not when it has settled: the request in flight is superseded at once.
-        self._timer = self._scheduler.schedule_relative(DEBOUNCE_S, self._settle)
+        live, self._live = self._live, None
+        if live is not None:  # and not only when this one has settled: what is in flight is superseded at once
+            live.dispose()
+        # A session's clock can move a timer: a burst has one, and not one for each of its messages.
+        postpone: Callable[[float], bool] | None = getattr(self._timer, "postpone", None)
+        if postpone is None or not postpone(DEBOUNCE_S):
+            self._stop()
+            self._timer = self._scheduler.schedule_relative(DEBOUNCE_S, self._settle)
 
     def on_error(self, error: Exception) -> None:
         """The source has failed."""

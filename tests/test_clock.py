@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import reactivex as rx
+from reactivex import Observable
 
-from kontext_rx import Message, Session, pacing, record
-from kontext_rx.clock import Clock, loop_scheduler
+from kontext_rx import Client, Message, Session, pacing, record
+from kontext_rx.clock import SLACK_S, Clock, Timer, loop_scheduler
 from kontext_rx.hosts.recording import RecordingHost
 from kontext_rx.testing import VirtualAdServer, VirtualClock, network_error, virtual_session
 from kontext_rx.trace import Added, Linked, PreloadStep, Settled, Unmounted
+from kontext_rx.typing import HttpRequest, HttpResponse
 
 user, assistant = Message.user, Message.assistant
 
@@ -29,11 +32,22 @@ class ForeignHandle:
 class ForeignLoop(asyncio.SelectorEventLoop):
     """A loop whose users get such handles; its own machinery keeps the others."""
 
+    timers = 0
+    """How many were set."""
+
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        self.timers += 1
         return ForeignHandle(super().call_at(when, callback, *args, context=context))
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> Any:
         return self.call_at(self.time() + delay, callback, *args, context=context)
+
+
+class SilentServer:
+    """A transport that never answers."""
+
+    def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
+        return rx.never()
 
 
 class Restless(VirtualClock):
@@ -208,6 +222,52 @@ class TestOnALoop:
         rang = asyncio.Event()
         clock.schedule_relative(0.02, lambda *_: rang.set())
         await asyncio.wait_for(rang.wait(), 10)
+
+    async def test_a_postponed_timer_rings_once_and_not_before_it_is_due(self) -> None:
+        clock, _ = on_a_loop()
+        rang: list[float] = []
+        timer = clock.schedule_relative(0.01, lambda *_: rang.append(clock.at))
+        assert isinstance(timer, Timer)
+        await asyncio.sleep(0.005)  # real time, as all on a loop
+        assert timer.postpone(0.02)
+        due = timer.due
+        await asyncio.sleep(0.05)
+        assert len(rang) == 1
+        assert rang[0] >= due - SLACK_S
+        assert not timer.postpone(1)
+
+    async def test_a_postponed_timer_can_be_let_go_before_and_after_it_waits_on(self) -> None:
+        clock, _ = on_a_loop()
+        before, after = (clock.schedule_relative(0.01, too_late) for _ in range(2))
+        for timer in (before, after):
+            assert isinstance(timer, Timer)
+            timer.postpone(0.04)
+        before.dispose()
+        await asyncio.sleep(0.02)
+        after.dispose()
+        await asyncio.sleep(0.04)
+
+    def test_a_burst_has_one_timer(self) -> None:
+        """Each message moves it; when it rings it waits on for the newest of them."""
+        loop = ForeignLoop()
+        steps: list[str] = []
+
+        async def main() -> None:
+            server = SilentServer()
+            session = virtual_session(
+                VirtualAdServer(VirtualClock()), client=Client(transport=server), scheduler=loop_scheduler(loop)
+            )
+            session.preloads.subscribe(lambda step: steps.append(f"{step.name} {step.user_message_id}"))
+            before = loop.timers
+            for number in range(1000):
+                session.add_message(user(f"u{number}", "x"))
+            assert loop.timers - before == 1
+            await asyncio.sleep(0.05)
+            session.destroy()
+
+        loop.run_until_complete(main())
+        loop.close()
+        assert [step for step in steps if step.startswith("sent")] == ["sent u999"]
 
     async def test_a_timer_rings_once_though_its_action_lets_it_go(self) -> None:
         clock, _ = on_a_loop()
