@@ -6,15 +6,12 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
-from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
 from .message import Message
 from .pairing import Answered
-from .source import Source
-from .typing import Operator
 
-__all__ = ["DEBOUNCE_S", "PacedTurn", "Submitted", "Switch", "Turns", "preloads"]
+__all__ = ["DEBOUNCE_S", "PacedTurn", "Submitted", "Switch", "Turns"]
 
 DEBOUNCE_S: Final = 0.010
 """Seconds a user message must be the newest before it is sent. Source: the product's page on messages."""
@@ -61,22 +58,16 @@ class Turns(Protocol):
         ...
 
 
-def preloads(
-    pace: Callable[[Submitted], PacedTurn],
-    request: Callable[[PacedTurn], Observable[Answered]],
-    *,
-    scheduler: SchedulerBase,
-) -> Operator[Submitted, Answered]:
+class Switch(ObserverBase[Submitted], DisposableBase):
     """
     One request for each burst of user messages, for the newest of them; the answer of no other.
 
-    It is `debounce >> map(pace) >> map(request.take_until(a newer message)) >> switch_latest` in one operator. Composed
-    of RxPY's, that is some two hundred objects a session, and the collector that walks them is half of a turn's cost at
-    a thousand sessions. The composition stands in the tests, where both are held to the same marbles and to the same
-    random interleavings.
+    It is `debounce >> map(pace) >> map(request.take_until(a newer message)) >> switch_latest`, as one observer. Of
+    RxPY's operators that is some two hundred objects a session, and the collector that walks them is half of a turn's
+    cost at a thousand sessions. The composition stands in the tests, where both are held to the same marbles and to the
+    same random interleavings. A session, which is itself the subject of its messages, feeds it without a subscription.
 
-    *pace* and *request* must not raise, and *request* must give an observable that does not error: an error here would
-    end the session's preloads.
+    What *turns* is asked must not raise: an error there ends the session's preloads.
 
         users:    -a-b----------c-------|
         debounce: -----b-----------c----|     (10 ms)
@@ -85,29 +76,10 @@ def preloads(
         preloads: ---------x----------y-|
     """
 
-    def preloads_(users: Observable[Submitted]) -> Observable[Answered]:
-        def subscribe(observer: ObserverBase[Answered], outer: SchedulerBase | None = None) -> DisposableBase:
-            switch = Switch(_Composed(pace, request, observer), scheduler)
-            switch.source = users.subscribe(switch, scheduler=outer)
-            return switch
-
-        return Source(subscribe)
-
-    return preloads_
-
-
-class Switch(ObserverBase[Submitted], DisposableBase):
-    """
-    One subscription of `preloads`: the message that waits in the debounce, and the request in flight.
-
-    A session, which is itself the subject of its messages, feeds one without the observables around it.
-    """
-
-    __slots__ = ("_ended", "_live", "_scheduler", "_timer", "_turns", "_waiting", "source")
+    __slots__ = ("_ended", "_live", "_scheduler", "_timer", "_turns", "_waiting")
 
     def __init__(self, turns: Turns, scheduler: SchedulerBase) -> None:
         self._turns, self._scheduler = turns, scheduler
-        self.source: DisposableBase | None = None
         self._waiting: Submitted | None = None
         self._timer: DisposableBase | None = None
         self._live: _Live | None = None
@@ -148,9 +120,6 @@ class Switch(ObserverBase[Submitted], DisposableBase):
 
     def dispose(self) -> None:
         """Let everything go."""
-        source, self.source = self.source, None
-        if source is not None:
-            source.dispose()
         self._let_go()
 
     def _settle(self, *_: object) -> None:
@@ -214,32 +183,3 @@ class _Live(ObserverBase[Answered], DisposableBase):
         held, self._held = self._held, None
         if held is not None:
             held.dispose()
-
-
-class _Composed(Turns):
-    """What the operator was given, as a switch asks for it."""
-
-    __slots__ = ("_observer", "_pace", "_request")
-
-    def __init__(
-        self,
-        pace: Callable[[Submitted], PacedTurn],
-        request: Callable[[PacedTurn], Observable[Answered]],
-        observer: ObserverBase[Answered],
-    ) -> None:
-        self._pace, self._request, self._observer = pace, request, observer
-
-    def pace(self, submitted: Submitted, /) -> PacedTurn:
-        return self._pace(submitted)
-
-    def start(self, paced: PacedTurn, observer: ObserverBase[Answered], /) -> DisposableBase:
-        return self._request(paced).subscribe(observer)
-
-    def on_next(self, value: Answered, /) -> None:
-        self._observer.on_next(value)
-
-    def on_error(self, error: Exception, /) -> None:
-        self._observer.on_error(error)
-
-    def on_completed(self) -> None:
-        self._observer.on_completed()

@@ -9,22 +9,65 @@ import reactivex as rx
 import reactivex.operators as rxops
 from hypothesis import example, given, settings
 from reactivex import Observable, Subject
-from reactivex.abc import ObserverBase, SchedulerBase
+from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from reactivex.disposable import CompositeDisposable, Disposable
 from reactivex.scheduler import ImmediateScheduler
 
 from kontext_rx import Message
 from kontext_rx.pairing import Answered, Silent
-from kontext_rx.preload import DEBOUNCE_S, PacedTurn, Submitted, preloads
+from kontext_rx.preload import DEBOUNCE_S, PacedTurn, Submitted, Switch, Turns
+from kontext_rx.source import Source
 from kontext_rx.testing import Marbles, VirtualAdServer, VirtualClock, virtual_session
 
 Preloads = Callable[..., Callable[[Observable[Any]], Observable[Any]]]
 
 
+class Composed(Turns):
+    """What an operator is given, as a switch asks for it."""
+
+    def __init__(
+        self,
+        pace: Callable[[Any], Any],
+        request: Callable[[Any], Observable[Any]],
+        observer: ObserverBase[Any],
+    ) -> None:
+        self._pace, self._request, self._observer = pace, request, observer
+
+    def pace(self, submitted: Any, /) -> Any:
+        return self._pace(submitted)
+
+    def start(self, paced: Any, observer: ObserverBase[Any], /) -> DisposableBase:
+        return self._request(paced).subscribe(observer)
+
+    def on_next(self, value: Any, /) -> None:
+        self._observer.on_next(value)
+
+    def on_error(self, error: Exception, /) -> None:
+        self._observer.on_error(error)
+
+    def on_completed(self) -> None:
+        self._observer.on_completed()
+
+
+def preloads(
+    pace: Callable[[Any], Any], request: Callable[[Any], Observable[Any]], *, scheduler: SchedulerBase
+) -> Callable[[Observable[Any]], Observable[Any]]:
+    """A session's switch as an operator."""
+
+    def preloads_(users: Observable[Any]) -> Observable[Any]:
+        def subscribe(observer: ObserverBase[Any], outer: SchedulerBase | None = None) -> DisposableBase:
+            switch = Switch(Composed(pace, request, observer), scheduler)
+            return CompositeDisposable(users.subscribe(switch, scheduler=outer), switch)
+
+        return Source(subscribe)
+
+    return preloads_
+
+
 def textbook(
     pace: Callable[[Any], Any], request: Callable[[Any], Observable[Any]], *, scheduler: SchedulerBase
 ) -> Callable[[Observable[Any]], Observable[Any]]:
-    """What `preloads` is, said in RxPY's own operators."""
+    """The same, said in RxPY's own operators."""
 
     def textbook_(users: Observable[Any]) -> Observable[Any]:
         def live(paced: Any) -> Observable[Any]:
