@@ -181,4 +181,3 @@ class Timer(DisposableBase):
         follows, self.follows = self.follows, None
         if follows is not None:
             follows.dispose()
-        del self.action, self.state
