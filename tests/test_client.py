@@ -604,7 +604,8 @@ INTERRUPT = """
 def test_an_interrupt_inside_an_event_ends_the_loop_and_is_told_once() -> None:
     """It comes out of `asyncio.run`, and asyncio does not log it as an exception that nobody has seen."""
     ran = python(INTERRUPT)
-    assert ran.stderr == ""
+    slow = "Executing "  # how asyncio's debug mode begins to say that a busy machine took its time
+    assert [line for line in ran.stderr.splitlines() if not line.startswith(slow)] == []
     assert ran.stdout.split() == ["interrupted"]
 
 
