@@ -233,7 +233,6 @@ def exchange(
     scheduler: SchedulerBase,
     retries: int = RETRIES,
     on_retry: Callable[[Retry], None] | None = None,
-    post: Post | None = None,
 ) -> Observable[HttpResponse | Lost]:
     """
     An `Exchange` as an observable: the answer to *request*, or `Lost`; then it completes. It never errors.
@@ -245,7 +244,7 @@ def exchange(
     """
 
     def subscribe(observer: ObserverBase[HttpResponse | Lost], _: SchedulerBase | None = None) -> DisposableBase:
-        observed = _Observed(observer, on_retry, send, request, timeout_s, scheduler, retries, post)
+        observed = _Observed(observer, on_retry, send, request, timeout_s, scheduler, retries)
         observed.start()
         return observed
 
@@ -264,9 +263,8 @@ class _Observed(Exchange):
         timeout_s: float,
         scheduler: SchedulerBase,
         retries: int,
-        post: Post | None,
     ) -> None:
-        super().__init__(send, request, timeout_s=timeout_s, scheduler=scheduler, retries=retries, post=post)
+        super().__init__(send, request, timeout_s=timeout_s, scheduler=scheduler, retries=retries)
         self._observer, self._on_retry = observer, on_retry
 
     def ended(self, result: HttpResponse | Lost) -> None:

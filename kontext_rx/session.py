@@ -688,13 +688,7 @@ class Session:
     def _mutate(self, call: str, change: Callable[..., None], *args: Any) -> None:
         if self._destroyed or (self._loop is not None and self._loop.is_closed()):
             raise SessionDestroyedError(call)
-        if self._lock is not None or threading.get_ident() != self._thread:
-            self._on_loop(call, self._change, call, change, args)
-            return
-        with (door := self._outlet.door):
-            if door.tap is not None:
-                door.tap.called(door.instant, call, *args)
-            change(*args)
+        self._on_loop(call, self._change, call, change, args)
 
     def _change(self, call: str, change: Callable[..., None], args: tuple[Any, ...]) -> None:
         if self._destroyed:  # it came from another thread, and the end overtook it
