@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime as dt
 import time
-from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from reactivex.abc import DisposableBase, ScheduledAction, SchedulerBase
@@ -13,21 +13,43 @@ from reactivex.scheduler.eventloop import AsyncIOScheduler
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from reactivex.typing import AbsoluteTime, RelativeTime
 
+from .deadlines import Deadlines
 from .door import Door, Reports
 from .typing import Tap
 
-__all__ = ["SLACK_S", "Clock", "LoopScheduler", "Timer", "loop_scheduler"]
+__all__ = ["Clock", "LoopScheduler", "Timer", "loop_scheduler"]
 
 T = TypeVar("T")
 
 
-class LoopScheduler(AsyncIOScheduler):
-    """RxPY's scheduler for an asyncio loop, which also lends the loop to the sessions' clocks."""
+DURATIONS: Final = 32
+"""Durations for which timers are kept together; beyond, those that nobody waits for go. Source: ours."""
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that it schedules on."""
-        return self._loop
+
+class LoopScheduler(AsyncIOScheduler):
+    """RxPY's scheduler for an asyncio loop, which also has the timers of all sessions there."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.time = loop.time
+        """The loop's clock, in seconds."""
+        self._deadlines: dict[float, Deadlines] = {}
+
+    def deadlines(self, after: float) -> Deadlines:
+        """What is to happen *after* so many seconds."""
+        deadlines = self._deadlines.get(after)
+        if deadlines is None:
+            if len(self._deadlines) >= DURATIONS:
+                self.tidy()
+            deadlines = self._deadlines[after] = Deadlines(self._loop)
+        return deadlines
+
+    def tidy(self) -> None:
+        """Leave no timer on the loop that nobody waits for."""
+        for after, deadlines in tuple(self._deadlines.items()):
+            if not deadlines:
+                deadlines.close()
+                del self._deadlines[after]
 
 
 _of_loops: Final[dict[asyncio.AbstractEventLoop, LoopScheduler]] = {}
@@ -52,13 +74,13 @@ class Clock(Door, PeriodicScheduler):
     no time and no duration, and what a machine sleeps through is not counted where the loop's clock does not.
     """
 
-    __slots__ = ("_loop", "_offset", "instant", "scheduler", "tap")
+    __slots__ = ("_offset", "_shared", "instant", "scheduler", "tap")
 
     def __init__(self, scheduler: SchedulerBase, house: Reports) -> None:
         super().__init__(house)
         self.scheduler = scheduler
-        self._loop = scheduler.loop if isinstance(scheduler, LoopScheduler) else None
-        self._offset = 0.0 if self._loop is None else time.time() - self._loop.time()
+        self._shared = scheduler if isinstance(scheduler, LoopScheduler) else None
+        self._offset = 0.0 if self._shared is None else time.time() - self._shared.time()
         self.instant = 0.0
         """While the door is open, the time of what is under way; else of what was. `at` is right at any moment."""
         self.tap: Tap | None = None
@@ -66,21 +88,8 @@ class Clock(Door, PeriodicScheduler):
 
     def __enter__(self) -> None:
         if not self._depth:
-            self.instant = self._read() if self._loop is None else self._loop.time() + self._offset
+            self.instant = self._read() if self._shared is None else self._shared.time() + self._offset
         self._depth += 1
-
-    @property
-    def can_postpone(self) -> bool:
-        """Whether its timers can be moved: those of a loop can, and in virtual time each keeps its place in a queue."""
-        return self._loop is not None
-
-    def wait_on(self, timer: Timer) -> bool:
-        """Set *timer* anew, if it has rung before it is due."""
-        left = timer.due - self.at
-        if self._loop is None or left < SLACK_S:
-            return False
-        timer.call_off = self._loop.call_later(left, timer.ring).cancel
-        return True
 
     @property
     def at(self) -> float:
@@ -88,8 +97,8 @@ class Clock(Door, PeriodicScheduler):
         return self.instant if self._depth else self._read()
 
     def _read(self) -> float:
-        if self._loop is not None:
-            return self._loop.time() + self._offset
+        if self._shared is not None:
+            return self._shared.time() + self._offset
         at: float | None = getattr(self.scheduler, "at", None)  # of a clock that counts in seconds: without a detour
         return self.scheduler.to_seconds(self.scheduler.now) if at is None else at
 
@@ -106,78 +115,64 @@ class Clock(Door, PeriodicScheduler):
         self, duetime: RelativeTime, action: ScheduledAction[T], state: T | None = None
     ) -> DisposableBase:
         """Run *action* in *duetime*, a timedelta or seconds."""
-        return self._start(duetime if type(duetime) is float else self.to_seconds(duetime), action, state)
+        after = duetime if type(duetime) is float else self.to_seconds(duetime)
+        return self._start(max(after, 0.0), action, state)
 
     def schedule_absolute(
         self, duetime: AbsoluteTime, action: ScheduledAction[T], state: T | None = None
     ) -> DisposableBase:
         """Run *action* at *duetime*, a datetime or epoch seconds."""
-        return self._start(self.to_seconds(duetime) - self.at, action, state)
+        return self._start(max(self.to_seconds(duetime) - self.at, 0.0), action, state)
 
     def _start(self, after: float, action: ScheduledAction[Any], state: Any) -> DisposableBase:
         timer = Timer(self, (self.instant if self._depth else self._read()) + after, action, state)
-        if self._loop is None:
-            timer.call_off = self.scheduler.schedule_relative(max(after, 0.0), timer.ring).dispose
-        elif after > 0:
-            timer.call_off = self._loop.call_later(after, timer.ring).cancel
+        if self._shared is not None:
+            timer.wait_among(self._shared.deadlines(after), timer.due - self._offset)
         else:
-            timer.call_off = self._loop.call_soon(timer.ring).cancel
+            timer.wait_on(self.scheduler, after)
         return timer
 
 
-SLACK_S: Final = 0.001
-"""Seconds that a timer may ring before it is due, as those of uvloop do. Source: ours."""
-
-
 class Timer(DisposableBase):
-    """One thing that is to happen later."""
+    """One thing that is to happen later: among the deadlines of a loop, or on a scheduler of another kind."""
 
-    __slots__ = ("_clock", "_is_postponed", "action", "call_off", "due", "follows", "state")
+    __slots__ = ("_action", "_clock", "_deadlines", "_state", "_waits", "context", "due", "follows", "when")
 
     def __init__(self, clock: Clock, due: float, action: ScheduledAction[Any], state: Any) -> None:
         self._clock: Clock | None = clock
-        self.due, self.state = due, state
-        self.action: ScheduledAction[Any] | None = action
-        self.call_off: Callable[[], object] | None = None
-        self._is_postponed = False
+        self._action: ScheduledAction[Any] | None = action
+        self._state, self.due = state, due
+        self._deadlines: Deadlines | None = None
+        self._waits: DisposableBase | None = None
         self.follows: DisposableBase | None = None
 
+    def wait_among(self, deadlines: Deadlines, when: float) -> None:
+        """Ring *when* the loop's clock says so, in the context of whoever asks for it."""
+        self.when, self.context, self._deadlines = when, contextvars.copy_context(), deadlines
+        deadlines.add(self)
+
+    def wait_on(self, scheduler: SchedulerBase, after: float) -> None:
+        """Ring in *after* seconds."""
+        self._waits = scheduler.schedule_relative(after, self.ring)
+
     def ring(self, *_: object) -> None:
-        """Open the door and do what it is there for; or wait on, when it was postponed."""
-        clock = self._clock
-        if clock is None:
+        """Open the door and do what it is there for."""
+        clock, action = self._clock, self._action
+        if clock is None or action is None:
             return
-        if self._is_postponed:
-            self._is_postponed = False
-            if clock.wait_on(self):
-                return
-        self._clock = None
+        self._clock = self._deadlines = None
         with clock:
             if clock.tap is not None:
                 clock.tap.rang(clock.instant, self.due)
-            if self.action is not None:
-                self.follows = self.action(clock, self.state)
-
-    def postpone(self, after: float) -> bool:
-        """
-        Ring in *after* seconds from now instead; False where the scheduler's timers cannot be moved.
-
-        It only notes the time: the timer rings as it was set, finds that it is too early, and waits on. In a burst of
-        messages that is one timer for all of them.
-        """
-        clock = self._clock
-        if clock is None or not clock.can_postpone:
-            return False
-        self.due = clock.at + after
-        self._is_postponed = True
-        return True
+            self.follows = action(clock, self._state)
 
     def dispose(self) -> None:
         """Call it off, and what has followed from it."""
-        self._clock = self.action = self.state = None
-        call_off, self.call_off = self.call_off, None
-        if call_off is not None:
-            call_off()
-        follows, self.follows = self.follows, None
+        deadlines, waits, follows = self._deadlines, self._waits, self.follows
+        self._clock = self._action = self._state = self._deadlines = self._waits = self.follows = None
+        if deadlines is not None:
+            deadlines.remove(self)
+        elif waits is not None:
+            waits.dispose()
         if follows is not None:
             follows.dispose()

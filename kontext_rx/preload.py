@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -91,11 +90,8 @@ class Switch(ObserverBase[Submitted], DisposableBase):
         live, self._live = self._live, None
         if live is not None:  # and not only when this one has settled: what is in flight is superseded at once
             live.dispose()
-        # A session's clock can move a timer: a burst has one, and not one for each of its messages.
-        postpone: Callable[[float], bool] | None = getattr(self._timer, "postpone", None)
-        if postpone is None or not postpone(DEBOUNCE_S):
-            self._stop()
-            self._timer = self._scheduler.schedule_relative(DEBOUNCE_S, self._settle)
+        self._stop()
+        self._timer = self._scheduler.schedule_relative(DEBOUNCE_S, self._settle)
 
     def on_error(self, error: Exception) -> None:
         """The source has failed."""

@@ -15,7 +15,7 @@ from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from . import wire
 from .ad import Ad
 from .client import Client, close_shared
-from .clock import Clock
+from .clock import Clock, LoopScheduler
 from .context import ClientContext
 from .errors import InvalidMessageError, InvalidOptionError, SessionDestroyedError, WrongThreadError
 from .event import AdError, AdEvent, Outcome
@@ -436,6 +436,8 @@ class Session:
         if self._client is not None and self._loop is not None:
             await self._client.settled()
             await close_shared(self._loop, self._client)
+        if isinstance(self._scheduler, LoopScheduler):
+            self._scheduler.tidy()
 
     def __enter__(self) -> Session:
         return self

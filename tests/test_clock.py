@@ -11,7 +11,7 @@ import reactivex as rx
 from reactivex import Observable
 
 from kontext_rx import Client, Message, Session, pacing, record
-from kontext_rx.clock import SLACK_S, Clock, Timer, loop_scheduler
+from kontext_rx.clock import Clock, loop_scheduler
 from kontext_rx.hosts.recording import RecordingHost
 from kontext_rx.testing import VirtualAdServer, VirtualClock, network_error, virtual_session
 from kontext_rx.trace import Added, Linked, PreloadStep, Settled, Unmounted
@@ -223,32 +223,8 @@ class TestOnALoop:
         clock.schedule_relative(0.02, lambda *_: rang.set())
         await asyncio.wait_for(rang.wait(), 10)
 
-    async def test_a_postponed_timer_rings_once_and_not_before_it_is_due(self) -> None:
-        clock, _ = on_a_loop()
-        rang: list[float] = []
-        timer = clock.schedule_relative(0.01, lambda *_: rang.append(clock.at))
-        assert isinstance(timer, Timer)
-        await asyncio.sleep(0.005)  # real time, as all on a loop
-        assert timer.postpone(0.02)
-        due = timer.due
-        await asyncio.sleep(0.05)
-        assert len(rang) == 1
-        assert rang[0] >= due - SLACK_S
-        assert not timer.postpone(1)
-
-    async def test_a_postponed_timer_can_be_let_go_before_and_after_it_waits_on(self) -> None:
-        clock, _ = on_a_loop()
-        before, after = (clock.schedule_relative(0.01, too_late) for _ in range(2))
-        for timer in (before, after):
-            assert isinstance(timer, Timer)
-            timer.postpone(0.04)
-        before.dispose()
-        await asyncio.sleep(0.02)
-        after.dispose()
-        await asyncio.sleep(0.04)
-
     def test_a_burst_has_one_timer(self) -> None:
-        """Each message moves it; when it rings it waits on for the newest of them."""
+        """Timers of one duration share one of the loop's."""
         loop = ForeignLoop()
         steps: list[str] = []
 

@@ -13,7 +13,7 @@ HOUSE = Path(kontext_rx.__file__).parent
 ROOMS = {
     "1 values": "errors message event trace context options typing",
     "2 pure": "history pairing wire css frame ledger explain",
-    "3 streams": "source door clock reader stream ops pacing preload gate exchange journal",
+    "3 streams": "source door deadlines clock reader stream ops pacing preload gate exchange journal",
     "4 edges": "client telemetry install started log hosts adserver",
     "5 house": "outlet pacer link ad session create",
     "6 around": "conversations recording marbles testing simulate cli demo notebook __main__",
