@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
@@ -144,6 +144,8 @@ class AiohttpTransport:
         import aiohttp
 
         self._aiohttp = aiohttp
+        self.failure = aiohttp.ClientError
+        """What aiohttp raises when the network fails, or the server does not speak HTTP."""
         self._no_limit = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
         self._http = http
         self._owned = http is None
@@ -154,23 +156,11 @@ class AiohttpTransport:
         """The request as a cold observable: one task a subscription, cancelled when it is disposed."""
         return _Posting(self, request)
 
-    async def post(self, request: HttpRequest) -> HttpResponse:
-        """Send *request* and read what comes back. Raises an `OSError` when the network fails."""
-        http = self._http or self._open()
-        try:
-            async with http.post(
-                request.url, data=request.body, headers=request.headers, allow_redirects=False, timeout=self._no_limit
-            ) as response:
-                status, content = response.status, response.content
-                if not 200 <= status < 300:
-                    body = b""
-                elif content.is_eof() and content.total_bytes <= BODY_LIMIT:  # it came with the headers
-                    body = content.read_nowait()
-                else:
-                    body = await _read(response)
-                return HttpResponse(status, body, _Headers(response.headers))
-        except self._aiohttp.ClientError as error:
-            raise ConnectionError(str(error) or type(error).__name__) from error
+    def post(self, request: HttpRequest) -> Awaitable[aiohttp.ClientResponse]:
+        """Send *request*; gives what begins to come back."""
+        return (self._http or self._open()).post(
+            request.url, data=request.body, headers=request.headers, allow_redirects=False, timeout=self._no_limit
+        )
 
     def _open(self) -> aiohttp.ClientSession:
         self._http = self._aiohttp.ClientSession(
@@ -216,8 +206,7 @@ class AiohttpTransport:
 class _Posting(Source[HttpResponse]):
     """A request that is sent to whoever subscribes."""
 
-    def __init__(self, transport: AiohttpTransport, request: HttpRequest) -> None:
-        super().__init__()
+    def __init__(self, transport: AiohttpTransport, request: HttpRequest) -> None:  # a source without a function
         self._transport, self._request = transport, request
 
     def _subscribe_core(
@@ -234,7 +223,7 @@ class _Posting(Source[HttpResponse]):
         scheduler: SchedulerBase | None = None,
     ) -> DisposableBase:
         if isinstance(on_next, ObserverBase):  # a sending keeps the contract itself
-            return self._subscribe_core(cast("ObserverBase[HttpResponse]", on_next), scheduler)
+            return _Sending(self._transport, self._request, cast("ObserverBase[HttpResponse]", on_next))
         return super().subscribe(on_next, on_error, on_completed, scheduler=scheduler)
 
 
@@ -252,33 +241,40 @@ class _Sending(DisposableBase):
     async def _send(self, transport: AiohttpTransport, request: HttpRequest) -> None:
         answer: HttpResponse | Exception
         try:
-            answer = await transport.post(request)
+            # Not `async with`, which is a coroutine and two objects more.
+            response = await transport.post(request)
+            content = response.content
+            if 200 <= response.status < 300 and content.is_eof() and content.total_bytes <= BODY_LIMIT:
+                body = content.read_nowait()  # it came with the headers, and is off the connection
+            else:
+                body = await _read(response)
+            answer = HttpResponse(response.status, body, _Headers(response.headers))
+        except transport.failure as error:
+            answer = ConnectionError(str(error) or type(error).__name__)
+            answer.__cause__ = error
         except Exception as error:
             answer = error
         finally:  # not when the task is done, which is a turn of the loop later
             self._sending.discard(self._task)
         observer, self._observer = self._observer, None
         try:
-            if observer is not None:
-                _tell(observer, answer)
+            if observer is None:
+                pass
+            elif isinstance(answer, Exception):
+                observer.on_error(answer)
+            else:
+                observer.on_next(answer)
+                observer.on_completed()
         except (KeyboardInterrupt, SystemExit):  # it comes out of the loop: asyncio need not log it as lost besides
             self._task.add_done_callback(_seen)
             raise
         finally:
-            del answer  # the traceback of an error leads back to here, and a cycle would keep a conversation
+            del answer, observer  # an error's traceback leads back to here, and a cycle would keep a conversation
 
     def dispose(self) -> None:
         observer, self._observer = self._observer, None
         if observer is not None:
             _cancel(self._task, self._sending)
-
-
-def _tell(observer: ObserverBase[HttpResponse], answer: HttpResponse | Exception) -> None:
-    if isinstance(answer, Exception):
-        observer.on_error(answer)
-    else:
-        observer.on_next(answer)
-        observer.on_completed()
 
 
 def _seen(task: asyncio.Task[None]) -> None:
@@ -310,15 +306,21 @@ class _Headers(Mapping[str, str]):
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body of a 2xx, and nothing of another; then the connection is free, or closed."""
     chunks: list[bytes] = []
     size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > BODY_LIMIT:
-            response.close()
-            raise BodyTooLargeError(BODY_LIMIT)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        if not 200 <= response.status < 300:
+            return b""
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                response.close()
+                raise BodyTooLargeError(BODY_LIMIT)
+            chunks.append(chunk)
+        return b"".join(chunks)
+    finally:
+        response.release()
 
 
 _shared: Final[dict[asyncio.AbstractEventLoop, Client]] = {}
