@@ -109,28 +109,27 @@ class Clock(Door, PeriodicScheduler):
 
     def schedule(self, action: ScheduledAction[T], state: T | None = None) -> DisposableBase:
         """Run *action* with the next turn of the loop."""
-        return self._start(0.0, action, state)
+        return self.schedule_relative(0.0, action, state)
 
     def schedule_relative(
         self, duetime: RelativeTime, action: ScheduledAction[T], state: T | None = None
     ) -> DisposableBase:
         """Run *action* in *duetime*, a timedelta or seconds."""
         after = duetime if type(duetime) is float else self.to_seconds(duetime)
-        return self._start(max(after, 0.0), action, state)
+        if after < 0:
+            after = 0.0
+        timer = Timer(self, (self.instant if self._depth else self._read()) + after, action, state)
+        if self._shared is None:
+            timer.wait_on(self.scheduler, after)
+        else:
+            timer.wait_among(self._shared.deadlines(after), timer.due - self._offset)
+        return timer
 
     def schedule_absolute(
         self, duetime: AbsoluteTime, action: ScheduledAction[T], state: T | None = None
     ) -> DisposableBase:
         """Run *action* at *duetime*, a datetime or epoch seconds."""
-        return self._start(max(self.to_seconds(duetime) - self.at, 0.0), action, state)
-
-    def _start(self, after: float, action: ScheduledAction[Any], state: Any) -> DisposableBase:
-        timer = Timer(self, (self.instant if self._depth else self._read()) + after, action, state)
-        if self._shared is not None:
-            timer.wait_among(self._shared.deadlines(after), timer.due - self._offset)
-        else:
-            timer.wait_on(self.scheduler, after)
-        return timer
+        return self.schedule_relative(self.to_seconds(duetime) - self.at, action, state)
 
 
 class Timer(DisposableBase):

@@ -36,12 +36,8 @@ class PacedTurn(msgspec.Struct, frozen=True, gc=False):
 class Turns(Protocol):
     """What a `Switch` asks, and tells."""
 
-    def pace(self, submitted: Submitted, /) -> PacedTurn:
-        """A turn that has settled, as pacing marks it."""
-        ...
-
-    def start(self, paced: PacedTurn, observer: ObserverBase[Answered], /) -> DisposableBase:
-        """Send the request of a turn, whose answer goes to *observer*; disposing lets it go."""
+    def start(self, settled: Submitted, observer: ObserverBase[Answered], /) -> DisposableBase:
+        """Send the request of a turn, as pacing marks it; its answer goes to *observer*, and disposing lets it go."""
         ...
 
     def on_next(self, value: Answered, /) -> None:
@@ -61,7 +57,7 @@ class Switch(ObserverBase[Submitted], DisposableBase):
     """
     One request for each burst of user messages, for the newest of them; the answer of no other.
 
-    It is `debounce >> map(pace) >> map(request.take_until(a newer message)) >> switch_latest`, as one observer. Of
+    It is `debounce >> map(request.take_until(a newer message)) >> switch_latest`, as one observer. Of
     RxPY's operators that is some two hundred objects a session, and the collector that walks them is half of a turn's
     cost at a thousand sessions. The composition stands in the tests, where both are held to the same marbles and to the
     same random interleavings. A session, which is itself the subject of its messages, feeds it without a subscription.
@@ -91,7 +87,7 @@ class Switch(ObserverBase[Submitted], DisposableBase):
         if live is not None:  # and not only when this one has settled: what is in flight is superseded at once
             live.dispose()
         self._stop()
-        self._timer = self._scheduler.schedule_relative(DEBOUNCE_S, self._settle)
+        self._timer = self._scheduler.schedule_relative(DEBOUNCE_S, _settle, self)
 
     def on_error(self, error: Exception) -> None:
         """The source has failed."""
@@ -103,7 +99,7 @@ class Switch(ObserverBase[Submitted], DisposableBase):
         self._ended = True
         if self._waiting is not None:  # nothing newer can come
             self._stop()
-            self._settle()
+            self.settle()
         elif self._live is None:
             self._turns.on_completed()
 
@@ -118,15 +114,14 @@ class Switch(ObserverBase[Submitted], DisposableBase):
         """Let everything go."""
         self._let_go()
 
-    def _settle(self, *_: object) -> None:
+    def settle(self) -> None:
+        """Nothing newer has come: send it."""
         waiting, self._waiting, self._timer = self._waiting, None, None
         if waiting is None:
             return
         try:
-            paced = self._turns.pace(waiting)
-            if self._waiting is None:  # else something was said from inside: that is newer
-                live = self._live = _Live(self, self._turns)
-                live.hold(self._turns.start(paced, live))
+            live = self._live = _Live(self, self._turns)
+            live.hold(self._turns.start(waiting, live))
         except Exception as error:  # as an operator does with what a function of its raises
             self.dispose()
             self._turns.on_error(error)
@@ -142,6 +137,11 @@ class Switch(ObserverBase[Submitted], DisposableBase):
         live, self._live = self._live, None
         if live is not None:
             live.dispose()
+
+
+def _settle(_: SchedulerBase, switch: Switch | None) -> None:
+    if switch is not None:
+        switch.settle()
 
 
 class _Live(ObserverBase[Answered], DisposableBase):

@@ -544,12 +544,13 @@ class Session:
                 PreloadStep(name="scheduled", user_message_id=message_id, at=at, track_only=submitted.track_only)
             )
 
-    def _pace(self, submitted: Submitted) -> PacedTurn:
-        return PacedTurn(submitted, submitted.track_only) if self._pacer is None else self._pacer.pace(submitted)
-
-    def _preload(self, paced: PacedTurn, observer: ObserverBase[Answered]) -> DisposableBase:
+    def _preload(self, settled: Submitted, observer: ObserverBase[Answered]) -> DisposableBase:
         if self._unsent is None:  # it was declined when it was added, by a session that is disabled
             observer.on_completed()
+            return Undo()
+        pacer = self._pacer
+        paced = PacedTurn(settled, settled.track_only) if pacer is None else pacer.pace(settled)
+        if self._unsent != settled.message.id:  # a rule has said something: that is newer
             return Undo()
         self._unsent = None
         return self._link.preload(paced, observer)
@@ -690,7 +691,10 @@ class Session:
     def _mutate(self, call: str, change: Callable[..., None], *args: Any) -> None:
         if self._destroyed or (self._loop is not None and self._loop.is_closed()):
             raise SessionDestroyedError(call)
-        self._on_loop(call, self._change, call, change, args)
+        if self._lock is None and threading.get_ident() == self._thread:
+            self._change(call, change, args)
+        else:
+            self._on_loop(call, self._change, call, change, args)
 
     def _change(self, call: str, change: Callable[..., None], args: tuple[Any, ...]) -> None:
         if self._destroyed:  # it came from another thread, and the end overtook it
@@ -729,11 +733,8 @@ class _Turns(Turns):
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def pace(self, submitted: Submitted, /) -> PacedTurn:
-        return self._session._pace(submitted)  # pyright: ignore[reportPrivateUsage]  # ours: one house
-
-    def start(self, paced: PacedTurn, observer: ObserverBase[Answered], /) -> DisposableBase:
-        return self._session._preload(paced, observer)  # pyright: ignore[reportPrivateUsage]  # ours: one house
+    def start(self, settled: Submitted, observer: ObserverBase[Answered], /) -> DisposableBase:
+        return self._session._preload(settled, observer)  # pyright: ignore[reportPrivateUsage]  # ours: one house
 
     def on_next(self, value: Answered, /) -> None:
         self._session._feed(value)  # pyright: ignore[reportPrivateUsage]  # ours: one house

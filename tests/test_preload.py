@@ -33,11 +33,8 @@ class Composed(Turns):
     ) -> None:
         self._pace, self._request, self._observer = pace, request, observer
 
-    def pace(self, submitted: Any, /) -> Any:
-        return self._pace(submitted)
-
-    def start(self, paced: Any, observer: ObserverBase[Any], /) -> DisposableBase:
-        return self._request(paced).subscribe(observer)
+    def start(self, settled: Any, observer: ObserverBase[Any], /) -> DisposableBase:
+        return self._request(self._pace(settled)).subscribe(observer)
 
     def on_next(self, value: Any, /) -> None:
         self._observer.on_next(value)
