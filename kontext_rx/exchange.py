@@ -67,8 +67,8 @@ class Post(Protocol):
         """An attempt goes out; gives its number."""
         ...
 
-    def let_in(self, number: int, answer: Arrival, deliver: Callable[[Arrival], None], /) -> None:
-        """Attempt *number* has ended with *answer*: pass it to *deliver*, and to whom else it may concern."""
+    def let_in(self, exchange: Exchange, arrival: Arrival, /) -> None:
+        """An attempt of *exchange*, its *number*, has ended: let it take what has arrived."""
         ...
 
 
@@ -97,9 +97,9 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
         "_scheduler",
         "_send",
         "_sending",
-        "_ticket",
         "_timeout_s",
         "_timer",
+        "number",
     )
 
     def __init__(
@@ -116,7 +116,8 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
         self._send, self._request, self._retries, self._post, self._gate = send, request, retries, post, gate
         self._timeout_s, self._scheduler = timeout_s, scheduler
         self._attempt = 0
-        self._ticket = -1
+        self.number = -1
+        """Of the attempt that is out, or was, as `post` counts."""
         self._is_out = False
         self._timer: DisposableBase | None = None  # the timeout of an attempt, or the pause before the next
         self._sending: DisposableBase | None = None
@@ -133,23 +134,26 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
         """What the wait at a gate goes by."""
         return self._scheduler
 
-    def start(self, *_: object) -> None:
+    def start(self) -> None:
         """Make an attempt."""
         self._attempt += 1
         self._is_out = True
         if self._post is not None:
-            self._ticket = self._post.posted()
+            self.number = self._post.posted()
         if self._gate is None or self._gate.enter(self):
-            self.admit()
+            self._go()
         else:
-            self._timer = self.patience.schedule_relative(self._timeout_s, self._crowded_out)
+            self._timer = self.patience.schedule_relative(self._timeout_s, _crowded_out, self)
 
     def admit(self) -> None:
-        """Send it."""
+        """The gate lets it through."""
         waited, self._timer = self._timer, None
         if waited is not None:
             waited.dispose()
-        self._timer = self._scheduler.schedule_relative(self._timeout_s, self._too_late)
+        self._go()
+
+    def _go(self) -> None:
+        self._timer = self._scheduler.schedule_relative(self._timeout_s, _too_late, self)
         attempt = self._attempt
         try:
             sending = self._send(self._request).subscribe(self, scheduler=self._scheduler)
@@ -163,18 +167,15 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
 
     def on_next(self, value: HttpResponse) -> None:
         """The transport gives an answer."""
-        if self._is_out:
-            self._arrived(value)
+        self._arrived(value)
 
     def on_error(self, error: Exception) -> None:
         """The transport has failed."""
-        if self._is_out:
-            self._arrived(error)
+        self._arrived(error)
 
     def on_completed(self) -> None:
         """The transport has ended: without an answer, unless there was one."""
-        if self._is_out:
-            self._arrived(None)
+        self._arrived(None)
 
     def dispose(self) -> None:
         """Let go of the attempt, or of the pause."""
@@ -188,31 +189,9 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
         if was_out and self._gate is not None:
             self._gate.leave(self)
 
-    def _crowded_out(self, *_: object) -> None:
-        # By the same way as an answer, since no other session's traffic is in this one's recording.
-        if self._is_out:
-            self._arrived(CrowdedOutError(self._timeout_s))
-
-    def _arrived(self, answer: Arrival) -> None:
-        if self._post is None:
-            self._take(answer)
-        else:
-            self._post.let_in(self._ticket, answer, self._take)
-
-    def _take(self, answer: Arrival) -> None:
-        match answer:
-            case HttpResponse():
-                self._end(answer)
-            case Exception():
-                self._end(Lost(_text(answer), answer, again=isinstance(answer, OSError)))
-            case None:
-                self._end(Lost("the transport gave no answer", again=False))
-
-    def _too_late(self, *_: object) -> None:
-        if self._is_out:
-            self._end(Lost(f"no answer within {self._timeout_s:g} s"))
-
-    def _end(self, result: HttpResponse | Lost) -> None:
+    def take(self, arrival: Arrival | Lost) -> None:
+        """An attempt has ended: with an answer, or for a reason that may be worth another."""
+        result = arrival if isinstance(arrival, HttpResponse) else _lost(arrival)
         Exchange.dispose(self)
         if isinstance(result, HttpResponse) and result.status != TOO_MANY_REQUESTS:
             self.ended(result)
@@ -221,8 +200,51 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
         if delay_s is None:
             self.ended(_final(result))
         else:
-            self._timer = self._scheduler.schedule_relative(delay_s, self.start)
+            self._timer = self._scheduler.schedule_relative(delay_s, _again, self)
             self.retrying(Retry(self._attempt + 1, delay_s, _why(result)))
+
+    def _arrived(self, arrival: Arrival) -> None:
+        if not self._is_out:
+            return
+        if self._post is None:
+            self.take(arrival)
+        else:
+            self._post.let_in(self, arrival)
+
+    def late(self) -> None:
+        """The time of an attempt is up."""
+        if self._is_out:
+            self.take(Lost(f"no answer within {self._timeout_s:g} s"))
+
+    def crowded_out(self) -> None:
+        """The time in front of the gate is up."""
+        # By the same way as an answer, since no other session's traffic is in this one's recording.
+        self._arrived(CrowdedOutError(self._timeout_s))
+
+
+def _too_late(_: SchedulerBase, exchange: Exchange | None) -> None:
+    if exchange is not None:
+        exchange.late()
+
+
+def _crowded_out(_: SchedulerBase, exchange: Exchange | None) -> None:
+    if exchange is not None:
+        exchange.crowded_out()
+
+
+def _again(_: SchedulerBase, exchange: Exchange | None) -> None:
+    if exchange is not None:
+        exchange.start()
+
+
+def _lost(arrival: Exception | Lost | None) -> Lost:
+    match arrival:
+        case Lost():
+            return arrival
+        case None:
+            return Lost("the transport gave no answer", again=False)
+        case _:
+            return Lost(_text(arrival), arrival, again=isinstance(arrival, OSError))
 
 
 def exchange(

@@ -43,12 +43,12 @@ class History:
 
     def add(self, message: Message) -> str | None:
         """Append a new message; gives the id of the one that this pushed out, if any."""
-        known, kept = self._known, self._kept
-        known[message.id] = _fingerprint(message)
+        known, kept, message_id = self._known, self._kept, message.id
+        fingerprint = known[message_id] = _fingerprint(message)
         if len(known) > KNOWN_LIMIT:
             del known[next(iter(known))]
-        kept[message.id] = message
-        self.users += message.role == "user"
+        kept[message_id] = message
+        self.users += fingerprint & 1
         self._fresh += 1
         if len(kept) <= HISTORY_LIMIT:
             return None

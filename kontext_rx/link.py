@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import platform
 import traceback
-from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
@@ -13,7 +12,6 @@ from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
 from . import wire
 from .client import Client
-from .clock import Clock
 from .event import AdError
 from .exchange import Arrival, Exchange, Lost, Retry
 from .gate import Gate
@@ -55,6 +53,7 @@ class ServerLink:
         "_send",
         "_telemetry",
         "disabled",
+        "door",
         "init",
         "newest",
         "options",
@@ -82,6 +81,8 @@ class ServerLink:
         self.requests = 0
         """How many were sent, reports not counted."""
         self._history, self._outlet, self._consent = history, outlet, consent
+        self.door = outlet.door
+        """The session's."""
         self.newest: str | None = None
         """The newest user message; None at the end."""
         self._reports_errors = True
@@ -90,11 +91,6 @@ class ServerLink:
         self.init: InitAnswer | None = None
         """What `/init` said, the defaults where it said nothing; None until then."""
         self._telemetry: Telemetry | None = None
-
-    @property
-    def door(self) -> Clock:
-        """The session's."""
-        return self._outlet.door
 
     # --- /init ---
 
@@ -239,7 +235,8 @@ class ServerLink:
             self._outlet.debug("Preload: cancelled", messageId=message_id)
 
     def _preload_request(self, track_only: bool) -> HttpRequest:
-        body = self._envelope(self._consent_values()).around(self._history.encoded)
+        consent = None if self._consent is None else self._consent_values(self._consent)
+        body = self._envelope(consent).around(self._history.encoded)
         headers = wire.preload_headers(self.options.publisher_token, track_only=track_only)
         return HttpRequest(f"{self.options.ad_server_url}/preload", headers, body)
 
@@ -257,11 +254,9 @@ class ServerLink:
             self._sealed = (made_of, made)
         return self._sealed[1]
 
-    def _consent_values(self) -> Consent | None:
-        if self._consent is None:
-            return None
+    def _consent_values(self, provider: ConsentProvider) -> Consent | None:
         try:
-            return consent_of(self._consent())
+            return consent_of(provider())
         except Exception as error:  # a consent source that fails must not cost the preload
             self._outlet.report(error, "consent")
             return None
@@ -367,13 +362,12 @@ class ServerLink:
         number, self.requests = self.requests, self.requests + 1
         return number
 
-    def let_in(self, number: int, answer: Arrival, deliver: Callable[[Arrival], None]) -> None:
+    def let_in(self, exchange: Exchange, arrival: Arrival) -> None:
         """What comes back enters the session through the door."""
-        outlet = self._outlet
-        with outlet.door:
-            if outlet.door.tap is not None:
-                outlet.door.tap.answered(outlet.door.instant, number, answer)
-            deliver(answer)
+        with (door := self._outlet.door):
+            if door.tap is not None:
+                door.tap.answered(door.instant, exchange.number, arrival)
+            exchange.take(arrival)
 
     # --- the end ---
 

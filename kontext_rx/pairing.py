@@ -284,7 +284,10 @@ def _trim(state: State, trimmed: Trimmed | Released) -> tuple[State, tuple[Outpu
     if state.held and any(holder == message_id for holder, _ in state.held):
         kept = _with(cached, trimmed=True)
         return _with(state, cache={**state.cache, message_id: kept}), ()
-    return _with(state, cache=_without(state.cache, message_id)), (Drop(message_id, cached.bids, "trimmed"),)
+    cache = _without(state.cache, message_id)
+    return State(state.ad_ttl, state.live, state.reply, cache, state.held, state.expiry), (
+        Drop(message_id, cached.bids, "trimmed"),
+    )
 
 
 def _hold(state: State, held: Held) -> tuple[State, tuple[Output, ...]]:
@@ -347,7 +350,9 @@ def _local(skip_code: str, at: float, user: str | None, message_id: str | None =
 
 
 def _without(cache: dict[str, Cached], message_id: str) -> dict[str, Cached]:
-    return {key: cached for key, cached in cache.items() if key != message_id}
+    rest = cache.copy()
+    del rest[message_id]
+    return rest
 
 
 _with: Final = msgspec.structs.replace
