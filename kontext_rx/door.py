@@ -65,15 +65,10 @@ class Door:
         self._depth += 1
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._depth > 1 or self._queue is None:
+        queue = self._queue
+        if queue is None or self._depth > 1:
             self._depth -= 1
             return
-        try:
-            self._deliver_all(self._queue)
-        finally:
-            self._depth -= 1
-
-    def _deliver_all(self, queue: list[tuple[Callable[[Any], None], Any]]) -> None:
         done = 0
         try:
             for deliver, value in queue:  # what is told meanwhile comes last
@@ -81,6 +76,7 @@ class Door:
                 deliver(value)
         finally:  # after an interrupt, what is left comes with the next
             self._queue = queue[done:] or None
+            self._depth -= 1
 
     def call(self, function: Callable[..., object], *args: object, where: str) -> object:
         """Call into the app's code; what it raises is reported, not passed on."""

@@ -11,6 +11,7 @@ from .clock import Clock
 from .door import Callback, Relay
 from .event import AdError, AdEvent, Filled, NoFill, Outcome
 from .history import History
+from .pairing import Tell
 from .source import Undo
 from .stream import Stream
 
@@ -77,12 +78,19 @@ class Journal:
             self._awaited -= {message_id}
             del self._told[message_id]
 
+    def retell(self, told: Tell) -> None:
+        """A reply is there after its preload's word: it gets a copy, and the question's past the link."""
+        self._record(told.event, told.message_id)
+        self.link(told.event)
+
     def link(self, copy: Outcome) -> None:
         """*copy* is what was told before its reply was there, with the link: the question's past has it from now on."""
         asked = copy.user_message_id or ""
         if (events := self._told.get(asked)) is not None:
             told = msgspec.structs.replace(copy, message_id=None)
-            self._told[asked] = tuple([copy if event == told else event for event in events])
+            self._told[asked] = (
+                (copy,) if events == (told,) else tuple([copy if one == told else one for one in events])
+            )
 
     def settle(self, message_id: str, outcome: NoFill) -> None:
         """Nothing more can come for a message: a word for those who wait, and for them alone."""

@@ -144,22 +144,18 @@ class Outlet:
             self._events.send(event)
         (self._journal or self.journal).record(event, event.message_id, event.user_message_id)
 
-    def whisper(self, told: Tell | Settle) -> None:
-        """Tell those who asked for one message, and nobody else."""
-        at = self.door.instant
-        if isinstance(told, Tell):
-            self.trace(Retold(message_id=told.message_id, at=at, event=told.event))
-        else:
-            self.trace(Settled(message_id=told.message_id, at=at, outcome=told.event))
-        self.door.publish(self._whisper, told)
+    def tell(self, told: Tell) -> None:
+        """Tell those who asked for a reply, and nobody else, what everyone was told before it was there."""
+        self.trace(Retold(message_id=told.message_id, at=self.door.instant, event=told.event))
+        self.door.publish((self._journal or self.journal).retell, told)
 
-    def _whisper(self, told: Tell | Settle) -> None:
-        journal = self._journal or self.journal
-        if isinstance(told, Tell):
-            journal.record(told.event, told.message_id)
-            journal.link(told.event)
-        else:
-            journal.settle(told.message_id, told.event)
+    def settle(self, settled: Settle) -> None:
+        """Tell those who asked for one message, and nobody else, that nothing more can come for it."""
+        self.trace(Settled(message_id=settled.message_id, at=self.door.instant, outcome=settled.event))
+        self.door.publish(self._settle, settled)
+
+    def _settle(self, settled: Settle) -> None:
+        self.journal.settle(settled.message_id, settled.event)
 
     def step(self, step: PreloadStep) -> None:
         """Tell of a step in a preload's life."""

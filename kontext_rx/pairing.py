@@ -227,7 +227,8 @@ def _reply(state: State, replied: Replied) -> tuple[State, tuple[Output, ...]]:
     live, message_id = state.live, replied.message_id
     if live is None or live.paired:
         return state, (Settle(message_id, _local("unlinked", replied.at, None, message_id)),)
-    if live.ending is None:
+    ending = live.ending
+    if ending is None:
         taken = (
             ()
             if state.reply is None  # an earlier reply that was waiting: this later one takes the answer
@@ -235,45 +236,44 @@ def _reply(state: State, replied: Replied) -> tuple[State, tuple[Output, ...]]:
         )
         return State(state.ad_ttl, live, message_id, state.cache, state.held, state.expiry), taken
     state, links = _pair(state, live, message_id, replied.at)
-    if isinstance(live.ending, Fill) and message_id not in state.cache:  # it waited too long: nothing is left to show
+    if isinstance(ending, Fill) and message_id not in state.cache:  # it waited too long: nothing is left to show
         return state, (*links, Settle(message_id, _local("unlinked", replied.at, live.user_message_id, message_id)))
-    if isinstance(live.ending, Silent):
-        return state, (Settle(message_id, _local(live.ending.skip_code, replied.at, live.user_message_id, message_id)),)
-    copies = _events(live.ending, live.user_message_id, message_id, live.ended_at)
+    if isinstance(ending, Silent):
+        return state, (Settle(message_id, _local(ending.skip_code, replied.at, live.user_message_id, message_id)),)
+    copies = _events(ending, live.user_message_id, message_id, live.ended_at)
     return state, (*links, *[Tell(message_id, event) for event in copies])
 
 
 def _answer(state: State, answered: Answered) -> tuple[State, tuple[Output, ...]]:
-    live, user = state.live, answered.user_message_id
+    live, user, ending = state.live, answered.user_message_id, answered.ending
     if live is None or live.user_message_id != user or live.ending is not None:
         return state, ()
-    live = Live(user, answered.ending, answered.at)
-    message_id = state.reply
-    state = State(state.ad_ttl, live, None, state.cache, state.held, state.expiry)
-    links: tuple[Output, ...] = ()
-    if message_id is not None:
-        state, links = _pair(state, live, message_id, answered.at)
-    if isinstance(answered.ending, Silent):
-        event = _local(answered.ending.skip_code, answered.at, user, message_id)
+    message_id, links = state.reply, ()
+    if message_id is None:
+        live = Live(user, ending, answered.at)
+        state = State(state.ad_ttl, live, None, state.cache, state.held, state.expiry)
+    else:
+        state, links = _pair(state, Live(user, ending, answered.at), message_id, answered.at)
+    if isinstance(ending, Silent):
+        event = _local(ending.skip_code, answered.at, user, message_id)
         return state, tuple(Settle(one, event) for one in (user, message_id) if one is not None)
-    return state, (*links, *[Emit(event) for event in _events(answered.ending, user, message_id, answered.at)])
+    return state, (*links, *[Emit(event) for event in _events(ending, user, message_id, answered.at)])
 
 
 def _pair(state: State, live: Live, message_id: str, at: float) -> tuple[State, tuple[Output, ...]]:
     """Give the live preload to a reply; its bids, if they are still fresh, to the cache."""
-    paired = Live(live.user_message_id, live.ending, live.ended_at, paired=True)
-    state = State(state.ad_ttl, paired, state.reply, state.cache, state.held, state.expiry)
-    if not isinstance(live.ending, Fill):
-        return state, ()
-    expires_at = math.inf if state.ad_ttl is None else live.ended_at + state.ad_ttl
-    if at >= expires_at:
-        return state, (Drop(message_id, live.ending.bids, "expired"),)
-    cached = Cached(live.user_message_id, live.ending, expires_at)
-    cache = {**state.cache, message_id: cached}
-    expiry = min(state.expiry, expires_at)
-    return State(state.ad_ttl, state.live, state.reply, cache, state.held, expiry), (
-        Link(message_id, live.user_message_id, live.ending),
-    )
+    user, ending = live.user_message_id, live.ending
+    live = Live(user, ending, live.ended_at, True)
+    cache, expiry, outputs = state.cache, state.expiry, ()
+    if isinstance(ending, Fill):
+        expires_at = math.inf if state.ad_ttl is None else live.ended_at + state.ad_ttl
+        if at >= expires_at:
+            outputs = (Drop(message_id, ending.bids, "expired"),)
+        else:
+            cache = {**cache, message_id: Cached(user, ending, expires_at)}
+            expiry = min(expiry, expires_at)
+            outputs = (Link(message_id, user, ending),)
+    return State(state.ad_ttl, live, None, cache, state.held, expiry), outputs
 
 
 def _trim(state: State, trimmed: Trimmed | Released) -> tuple[State, tuple[Output, ...]]:

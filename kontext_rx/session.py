@@ -588,10 +588,10 @@ class Session:
                         outlet.debug("Session: no-last-message", userMessageId=event.user_message_id)
                     self._emit(event)
                 case Tell():
-                    outlet.whisper(output)
+                    outlet.tell(output)
                 case Settle(message_id=message_id, event=event):
                     outlet.debug("Session: no-bid", messageId=message_id, reason=event.skip_code)
-                    outlet.whisper(output)
+                    outlet.settle(output)
                 case Drop(message_id=message_id, bids=bids, reason=reason):
                     if outlet.is_debugged:
                         ids = [bid.bid_id for bid in bids]

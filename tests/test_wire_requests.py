@@ -336,12 +336,24 @@ def test_the_machine_s_zone_has_no_influence(monkeypatch: pytest.MonkeyPatch) ->
         time.tzset()
 
 
-@given(st.datetimes(min_value=dt.datetime(1, 1, 2), max_value=dt.datetime(9999, 12, 30), timezones=st.timezones()))
+ZONES = st.timezones() | st.just(dt.UTC)
+
+
+@given(st.datetimes(min_value=dt.datetime(1, 1, 2), max_value=dt.datetime(9999, 12, 30), timezones=ZONES))
 def test_any_instant_has_the_one_form_and_loses_less_than_a_millisecond(moment: dt.datetime) -> None:
     """Twenty-four characters, and the moment itself (W-001, W-003, W-005)."""
     sent = timestamp(moment)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", sent)
     assert dt.timedelta(0) <= moment - at(sent) < dt.timedelta(milliseconds=1)
+
+
+def test_a_library_s_own_kind_of_datetime_is_an_instant_too() -> None:
+    """As those of pandas and pendulum are."""
+
+    class Moment(dt.datetime):
+        pass
+
+    assert timestamp(Moment(2026, 3, 2, 8, 15, 0, 5_999, dt.UTC)) == "2026-03-02T08:15:00.005Z"
 
 
 ODD = ('"', "\\", "\n", "\x00", "\ud83c", "\udfd5", "\U0001f3d5")
