@@ -31,7 +31,8 @@ class LoopScheduler(AsyncIOScheduler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.time = loop.time
+        # Of asyncio's loops it is this function, one call deeper.
+        self.time = time.monotonic if type(loop).time is asyncio.BaseEventLoop.time else loop.time
         """The loop's clock, in seconds."""
         self._deadlines: dict[float, Deadlines] = {}
 

@@ -167,15 +167,18 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
 
     def on_next(self, value: HttpResponse) -> None:
         """The transport gives an answer."""
-        self._arrived(value)
+        if self._is_out:
+            self._arrived(value)
 
     def on_error(self, error: Exception) -> None:
         """The transport has failed."""
-        self._arrived(error)
+        if self._is_out:
+            self._arrived(error)
 
     def on_completed(self) -> None:
         """The transport has ended: without an answer, unless there was one."""
-        self._arrived(None)
+        if self._is_out:
+            self._arrived(None)
 
     def dispose(self) -> None:
         """Let go of the attempt, or of the pause."""
@@ -204,8 +207,6 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
             self.retrying(Retry(self._attempt + 1, delay_s, _why(result)))
 
     def _arrived(self, arrival: Arrival) -> None:
-        if not self._is_out:
-            return
         if self._post is None:
             self.take(arrival)
         else:
@@ -219,7 +220,8 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
     def crowded_out(self) -> None:
         """The time in front of the gate is up."""
         # By the same way as an answer, since no other session's traffic is in this one's recording.
-        self._arrived(CrowdedOutError(self._timeout_s))
+        if self._is_out:
+            self._arrived(CrowdedOutError(self._timeout_s))
 
 
 def _too_late(_: SchedulerBase, exchange: Exchange | None) -> None:

@@ -137,7 +137,7 @@ class ServerLink:
         """Take the flags; those of an answer that disables the session count too."""
         self.init = answer
         self._reports_errors = answer.report_errors
-        self._outlet.forward = self._post_debug if answer.report_debug else None
+        self._outlet.forward(self._post_debug if answer.report_debug else None)
         self._outlet.debug(
             "Init: reporting-applied", reportErrors=answer.report_errors, reportDebug=answer.report_debug
         )

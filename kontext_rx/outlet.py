@@ -40,6 +40,7 @@ class Outlet:
         "_debugs",
         "_ended",
         "_events",
+        "_forward",
         "_funnel",
         "_funnels",
         "_history",
@@ -50,7 +51,7 @@ class Outlet:
         "_on_event",
         "_steps",
         "door",
-        "forward",
+        "is_debugged",
     )
 
     def __init__(
@@ -63,8 +64,7 @@ class Outlet:
     ) -> None:
         self.door = Clock(scheduler, self)
         """What enters the session opens it; it has the time."""
-        self.forward: Callable[[DebugEvent], None] | None = None
-        """Where debug events go besides, once the server has asked for them."""
+        self._forward: Callable[[DebugEvent], None] | None = None
         self._conversation_id, self._history = conversation_id, history
         self._journal: Journal | None = None
         self._ledger: Ledger | None = None
@@ -79,6 +79,8 @@ class Outlet:
         self._counted: Funnel | None = None
         self._funnel: Funnel | None = None  # what was told last
         self._ended = False
+        self.is_debugged = False
+        """Whether anybody listens to debug events, as of `look`; else the hot path does not even gather their data."""
 
     @property
     def journal(self) -> Journal:
@@ -163,21 +165,26 @@ class Outlet:
         if self._steps is not None:
             self.door.publish(self._steps.send, step)
 
-    @property
-    def is_debugged(self) -> bool:
-        """Whether anybody listens to debug events; else the hot path does not even gather their data."""
-        return (
+    def look(self) -> None:
+        """See who listens to debug events: the log's level changes without a word."""
+        self.is_debugged = (
             STDLIB.isEnabledFor(logging.DEBUG)
             or self._on_debug is not None
             or self._debugs is not None
-            or self.forward is not None
+            or self._forward is not None
         )
+
+    def forward(self, to: Callable[[DebugEvent], None] | None) -> None:
+        """Where debug events go besides, when the server has asked for them."""
+        self._forward = to
+        self.look()
 
     def debug(self, name: str, **data: Any) -> None:
         """Tell of something internal. *data* is ids, counts and roles: never text or identity."""
+        self.look()
         if self.is_debugged:
             # Who it is forwarded to is decided now: what happened before the server asked is never sent.
-            self.door.publish(self._deliver_debug, (DebugEvent(name, data or None, self.now()), self.forward))
+            self.door.publish(self._deliver_debug, (DebugEvent(name, data or None, self.now()), self._forward))
 
     def _deliver_debug(self, told: tuple[DebugEvent, Callable[[DebugEvent], None] | None]) -> None:
         event, forward = told
@@ -213,6 +220,7 @@ class Outlet:
     def debugs(self) -> Stream[DebugEvent]:
         """Debug events, hot."""
         self._debugs = self._debugs or self._relay("debug_events")
+        self.look()
         return self._stream(self._debugs)
 
     @property
@@ -238,7 +246,7 @@ class Outlet:
         for relay in (self._events, self._steps, self._debugs, self._funnels):
             if relay is not None:
                 relay.complete()
-        self._on_event = self._on_debug = self.forward = None
+        self._on_event = self._on_debug = self._forward = None
         self.door.tap = None
         self.door.close()
 

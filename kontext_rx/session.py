@@ -496,6 +496,7 @@ class Session:
             return
         outlet, message_id, is_user = self._outlet, message.id, message.role == "user"
         at = outlet.door.instant
+        outlet.look()
         trimmed = self._history.add(message)
         if is_user:
             outlet.ask()
@@ -516,7 +517,8 @@ class Session:
         else:
             self._feed(Replied(message_id, at))
         if trimmed is not None:
-            self._feed(Trimmed(trimmed, at))
+            if trimmed in self._state.cache:
+                self._feed(Trimmed(trimmed, at))
             live = self._state.live
             pending = live is not None and live.ending is None and live.user_message_id == trimmed
             outlet.door.publish(outlet.journal.await_outcome if pending else outlet.journal.forget, trimmed)
