@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Final, Literal
 
 from .message import Message
@@ -72,7 +73,8 @@ class History:
     def encoded(self) -> list[bytes]:
         """The same messages as they go on the wire; each is encoded once, when it first goes there."""
         if self._fresh:
-            for message in tuple(self._kept.values())[-self._fresh :]:
+            fresh = [*islice(reversed(self._kept.values()), self._fresh)]
+            for message in reversed(fresh):
                 self._encoded[message.id] = self._encode(message)
             self._fresh = 0
         return list(self._encoded.values())

@@ -24,6 +24,9 @@ steps of a preload are always kept.
 Source: ours, against a frame that repeats itself.
 """
 
+PAGE: Final = 64
+"""Things that are noted until the next question begins a new page: some eight turns. Source: ours."""
+
 LONGEST_TURN: Final = 512
 """Things that are noted without a question in between, until those in no story go. Source: ours."""
 
@@ -60,7 +63,7 @@ class Ledger:
     """
     What happened in the last turns, and the session's funnel.
 
-    Noting is an append. Stories and counts are made when somebody asks, or when a turn is so old that it goes.
+    Noting is an append to a page. Stories and counts are made when somebody asks, or when a page is old and goes.
     """
 
     __slots__ = (
@@ -70,35 +73,35 @@ class Ledger:
         "_kept",
         "_long",
         "_most",
+        "_page_counted",
+        "_pages",
+        "_pages_counted",
         "_reached",
         "_stories",
-        "_turn_counted",
-        "_turns",
-        "_turns_counted",
-        "turn",
+        "page",
     )
 
     def __init__(self, stories: int | None = STORIES) -> None:
         self._most = stories
-        self.turn: list[Trace] = []
-        """Since the last question; whoever appends here calls `close` before a question, and `thin` when it is long."""
-        self._turns: tuple[tuple[int, tuple[Trace, ...]], ...] = ()
+        self.page: list[Trace] = []
+        """The last one. Who appends here calls `close` before a question when it is full, `thin` when it is long."""
+        self._pages: tuple[tuple[int, tuple[Trace, ...]], ...] = ()
         """Before it, each with its number of messages; tuples of values are nothing to the garbage collector."""
         self._kept = 0  # messages in them
-        self._closed = 0  # how many turns there were
+        self._closed = 0  # how many there were
         self._stories: tuple[tuple[int, int], dict[str, _Story]] | None = None
-        self._turns_counted = 0  # of those kept
-        self._turn_counted = 0  # of this turn's
-        self._long = LONGEST_TURN  # how long this turn may get until it is looked at
+        self._pages_counted = 0  # of those kept
+        self._page_counted = 0  # of the last one's
+        self._long = LONGEST_TURN  # how long that may get until it is looked at
         self._counts: dict[str, float] = {}
         self._reached: dict[str, _Reached] = {}
         self._funnel: Funnel | None = Funnel()
 
     def note(self, trace: Trace) -> None:
         """Remember one thing that happened."""
-        if type(trace) is Added and trace.role == "user":
+        if type(trace) is Added and trace.role == "user" and len(self.page) >= PAGE:
             self.close()
-        self.turn.append(trace)
+        self.page.append(trace)
         self.thin()
 
     @property
@@ -117,9 +120,9 @@ class Ledger:
         return [told[number] for number in sorted(told)]
 
     def _known(self) -> dict[str, _Story]:
-        state = self._closed, len(self.turn)
+        state = self._closed, len(self.page)
         if self._stories is None or self._stories[0] != state:
-            traces = chain(*(traces for _, traces in self._turns), self.turn)
+            traces = chain(*(traces for _, traces in self._pages), self.page)
             self._stories = state, _stories_of(traces, self._most)
         return self._stories[1]
 
@@ -137,46 +140,46 @@ class Ledger:
         return self.story(*self._known())
 
     def close(self) -> None:
-        """A turn is over; the oldest go when there are enough messages without them."""
-        if not self.turn:
+        """The page is full, and begins anew; the oldest go when there are enough messages without them."""
+        if not self.page:
             return
-        size = sum([type(trace) is Added for trace in self.turn])
+        size = sum([type(trace) is Added for trace in self.page])
         self._kept += size
         self._closed += 1
-        turns = (*self._turns, (size, tuple(self.turn)))
-        if self._turn_counted:  # somebody has asked meanwhile
+        pages = (*self._pages, (size, tuple(self.page)))
+        if self._page_counted:  # somebody has asked meanwhile
             self._count_up()
-            self._turns_counted = len(turns)
-        self.turn.clear()
-        self._turn_counted, self._long = 0, LONGEST_TURN
-        while self._most is not None and self._kept - turns[0][0] >= self._most:
-            size, traces = turns[0]
+            self._pages_counted = len(pages)
+        self.page.clear()
+        self._page_counted, self._long = 0, LONGEST_TURN
+        while self._most is not None and self._kept - pages[0][0] >= self._most:
+            size, traces = pages[0]
             self._kept -= size
-            if self._turns_counted:
-                self._turns_counted -= 1
+            if self._pages_counted:
+                self._pages_counted -= 1
             else:
                 self._count_all(traces)
-            turns = turns[1:]
-        self._turns = turns
+            pages = pages[1:]
+        self._pages = pages
 
     def thin(self) -> None:
-        """A turn that goes on and on: only what is in a story is kept, of all turns, from time to time."""
-        if len(self.turn) < self._long:
+        """A turn that goes on and on: only what is in a story is kept, of all pages, from time to time."""
+        if len(self.page) < self._long:
             return
         self._count_up()
-        self.turn[:] = self.traces
-        self._turns, self._kept, self._turns_counted = (), 0, 0
-        self._turn_counted = len(self.turn)
-        self._long = max(LONGEST_TURN, 2 * self._turn_counted)  # each look is at all of it
+        self.page[:] = self.traces
+        self._pages, self._kept, self._pages_counted = (), 0, 0
+        self._page_counted = len(self.page)
+        self._long = max(LONGEST_TURN, 2 * self._page_counted)  # each look is at all of it
         self._stories = None
 
     def _count_up(self) -> None:
         """Count what has happened since this was called last."""
-        for _, traces in self._turns[self._turns_counted :]:
+        for _, traces in self._pages[self._pages_counted :]:
             self._count_all(traces)
-        self._turns_counted = len(self._turns)
-        counted, self._turn_counted = self._turn_counted, len(self.turn)
-        self._count_all(self.turn[counted:])
+        self._pages_counted = len(self._pages)
+        counted, self._page_counted = self._page_counted, len(self.page)
+        self._count_all(self.page[counted:])
 
     def _count_all(self, traces: Iterable[Trace]) -> None:
         turns = sent = filled = 0

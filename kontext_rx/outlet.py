@@ -13,7 +13,7 @@ from .door import Callback, Door, Relay
 from .event import AdEvent
 from .history import History
 from .journal import Journal
-from .ledger import LONGEST_TURN, Funnel, Ledger
+from .ledger import LONGEST_TURN, PAGE, Funnel, Ledger
 from .log import STDLIB, logger
 from .pairing import Settle, Tell
 from .stream import Stream
@@ -69,7 +69,7 @@ class Outlet:
         self._journal: Journal | None = None
         self._ledger: Ledger | None = None
         self._noted: list[Trace] | None = None
-        """The ledger's present turn."""
+        """The ledger's last page."""
         self._on_event = None if on_event is None else Callback(self.door, on_event, "on_event")
         self._on_debug = None if on_debug_event is None else _debug_callback(self.door, on_debug_event)
         self._events: Relay[AdEvent] | None = None
@@ -96,7 +96,7 @@ class Outlet:
         """What happened to each message, and how far the turns came."""
         if self._ledger is None:
             self._ledger = Ledger()
-            self._noted = self._ledger.turn
+            self._noted = self._ledger.page
         return self._ledger
 
     def now(self) -> float:
@@ -109,7 +109,7 @@ class Outlet:
         """Note what the session did, for those who ask why."""
         noted = self._noted
         if noted is None:
-            noted = self.ledger.turn
+            noted = self.ledger.page
         noted.append(trace)
         if len(noted) > LONGEST_TURN:
             self.ledger.thin()
@@ -119,9 +119,9 @@ class Outlet:
             self.door.tap.traced(trace)
 
     def ask(self) -> None:
-        """A question is about to be noted: a turn begins."""
-        if self._ledger is not None:
-            self._ledger.close()
+        """A question is about to be noted: a turn begins, and maybe a page."""
+        if self._noted is not None and len(self._noted) >= PAGE:
+            self.ledger.close()
 
     def _count(self) -> None:
         before, now = self._counted, self.ledger.funnel

@@ -11,7 +11,7 @@ import functools
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, TypeGuard, cast
 from urllib.parse import quote, urlsplit
@@ -224,9 +224,12 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     before: bytes
     after: bytes
 
-    def around(self, messages: Iterable[bytes]) -> bytes:
+    def around(self, messages: Sequence[bytes]) -> bytes:
         """The whole body, with these messages."""
-        return b"".join((self.before, b",".join(messages), self.after))
+        if not messages:
+            return self.before + self.after
+        first, *others = messages
+        return b",".join((self.before + first, *others)) + self.after
 
 
 _NO_MESSAGES: Final = b'"messages":['

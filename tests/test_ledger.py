@@ -113,7 +113,7 @@ class TestStories:
         longest = 0
         for number in range(1, 10_000):
             told(ledger, added(number, "assistant", "m0"), Settled(message_id=f"m{number}", at=0, outcome=UNLINKED))
-            longest = max(longest, len(ledger.turn))
+            longest = max(longest, len(ledger.page))
         assert longest < 2 * LONGEST_TURN
         assert [number for number in range(10_000) if ledger.story(f"m{number}")] == [0, *range(9941, 10_000)]
         assert ledger.funnel == Funnel(turns=1)
