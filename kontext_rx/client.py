@@ -328,9 +328,12 @@ _shared: Final[dict[asyncio.AbstractEventLoop, Client]] = {}
 
 def shared_client(loop: asyncio.AbstractEventLoop) -> Client:
     """The client that the sessions of *loop* share."""
-    for closed in [other for other in _shared if other.is_closed()]:
-        del _shared[closed]
-    return _shared.get(loop) or _shared.setdefault(loop, Client())
+    client = _shared.get(loop)
+    if client is None:
+        for closed in [other for other in _shared if other.is_closed()]:
+            del _shared[closed]
+        client = _shared[loop] = Client()
+    return client
 
 
 async def close_shared(loop: asyncio.AbstractEventLoop, client: Client) -> None:

@@ -58,9 +58,12 @@ _of_loops: Final[dict[asyncio.AbstractEventLoop, LoopScheduler]] = {}
 
 def loop_scheduler(loop: asyncio.AbstractEventLoop) -> LoopScheduler:
     """The scheduler that the sessions of *loop* share."""
-    for closed in [other for other in _of_loops if other.is_closed()]:
-        del _of_loops[closed]
-    return _of_loops.get(loop) or _of_loops.setdefault(loop, LoopScheduler(loop))
+    scheduler = _of_loops.get(loop)
+    if scheduler is None:
+        for closed in [other for other in _of_loops if other.is_closed()]:
+            del _of_loops[closed]
+        scheduler = _of_loops[loop] = LoopScheduler(loop)
+    return scheduler
 
 
 class Clock(Door, PeriodicScheduler):

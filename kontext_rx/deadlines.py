@@ -53,6 +53,8 @@ class Deadlines:
     def remove(self, deadline: Deadline) -> None:
         """Call it off."""
         self._waiting.pop(deadline, None)
+        if not self._waiting:
+            self._waiting.clear()  # a dict keeps the room of the largest crowd it has held
 
     def close(self) -> None:
         """Let go of the loop's timer, when nothing waits."""

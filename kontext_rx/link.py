@@ -86,7 +86,7 @@ class ServerLink:
         self.newest: str | None = None
         """The newest user message; None at the end."""
         self._reports_errors = True
-        self._sealed: tuple[tuple[Options, str | None, Consent | None], Envelope] | None = None
+        self._sealed: _Sealed | None = None
         self._init: DisposableBase | None = None
         self.init: InitAnswer | None = None
         """What `/init` said, the defaults where it said nothing; None until then."""
@@ -242,17 +242,21 @@ class ServerLink:
 
     def _envelope(self, consent: Consent | None) -> Envelope:
         """What goes around the messages, kept from turn to turn."""
-        made_of = (self.options, self.session_id, consent)
-        if self._sealed is None or self._sealed[0] != made_of:
-            made = wire.envelope(
-                self.options,
+        options, session_id, sealed = self.options, self.session_id, self._sealed
+        if (
+            sealed is None
+            or sealed.options is not options
+            or (sealed.session_id, sealed.consent) != (session_id, consent)
+        ):
+            envelope = wire.envelope(
+                options,
                 install_id=self._install_id,
-                session_id=self.session_id,
+                session_id=session_id,
                 consent=consent,
                 process=_process_device(),
             )
-            self._sealed = (made_of, made)
-        return self._sealed[1]
+            sealed = self._sealed = _Sealed(options, session_id, consent, envelope)
+        return sealed.envelope
 
     def _consent_values(self, provider: ConsentProvider) -> Consent | None:
         try:
@@ -379,6 +383,15 @@ class ServerLink:
         if self._telemetry is not None:
             self._telemetry.close()
         self._send = self._consent = self._telemetry = self._init = self._sealed = None
+
+
+class _Sealed(msgspec.Struct, frozen=True, gc=False):
+    """An envelope, and what it was made of."""
+
+    options: Options
+    session_id: str | None
+    consent: Consent | None
+    envelope: Envelope
 
 
 class _Init(Exchange):
