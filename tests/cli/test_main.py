@@ -5,6 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from kontext_rx.cli import commands
 
 from .conftest import run
 
@@ -34,3 +37,14 @@ def test_without_the_extra_it_says_how_to_install_it(missing: str) -> None:
 def test_the_library_does_not_need_the_extra() -> None:
     done = python("import sys, kontext_rx, kontext_rx.__main__; print({'click', 'rich'} & set(sys.modules))")
     assert (done.stdout, done.stderr) == ("set()\n", "")
+
+
+def test_an_interruption_is_the_exit_code_that_shells_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Click by itself says `Aborted!` and 1."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "serve", interrupted)
+    ran = CliRunner().invoke(commands.cli, ["adserver"])
+    assert (ran.exit_code, ran.output) == (130, "")
