@@ -13,7 +13,10 @@ import signal
 import sys
 from collections.abc import Callable, Generator
 from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 __all__ = ["INTERRUPTED", "held_back", "interruptible"]
 
@@ -22,6 +25,9 @@ INTERRUPTED: Final = 128 + signal.SIGINT
 
 AGAIN_S: Final = 0.2
 """Seconds after which an interruption that was dropped is raised again. Source: ours; a person does not notice."""
+
+REPEATS: Final = hasattr(signal, "setitimer")
+"""Whether the system has a timer that interrupts."""
 
 
 @contextlib.contextmanager
@@ -45,14 +51,14 @@ def interruptible(on_signal: Callable[[], object]) -> Generator[list[int]]:
     """
     Ctrl-C and SIGTERM end the block, with a `KeyboardInterrupt` that does not leave it; the list has which they were.
 
-    It is raised again until somebody answers it, for which his clean-up has all the time it wants. *on_signal* is
-    called each time, before. Windows has no such timer: there one presses again.
+    It is raised again until somebody answers it, whose clean-up then has all the time it needs. *on_signal* is called
+    each time, before. Windows has no such timer: there one presses again.
     """
     received: list[int] = []
 
     def on_first(number: int, frame: FrameType | None) -> None:
         received.append(number)
-        if hasattr(signal, "setitimer"):
+        if REPEATS:
             signal.setitimer(signal.ITIMER_REAL, AGAIN_S, AGAIN_S)
         on_signal()
         raise KeyboardInterrupt
@@ -63,17 +69,25 @@ def interruptible(on_signal: Callable[[], object]) -> Generator[list[int]]:
             raise KeyboardInterrupt
 
     handlers = {signal.SIGINT: on_first, signal.SIGTERM: on_first}
-    if hasattr(signal, "SIGALRM"):
+    if REPEATS:
         handlers[signal.SIGALRM] = on_again
+    hook = sys.unraisablehook
+
+    def on_dropped(dropped: UnraisableHookArgs, /) -> None:
+        if not (REPEATS and issubclass(dropped.exc_type, KeyboardInterrupt)):  # it comes again: no need to print it
+            hook(dropped)
+
     before = {one: signal.signal(one, handler) for one, handler in handlers.items()}
+    sys.unraisablehook = on_dropped
     try:
         yield received
     except (KeyboardInterrupt, Exception):  # whatever comes out after a signal, such as a pool's broken, is its doing
         if not received:
             raise
     finally:
-        if hasattr(signal, "setitimer"):
+        if REPEATS:
             signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = hook
         for one, handler in before.items():
             signal.signal(one, handler)
 

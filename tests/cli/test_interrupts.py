@@ -33,11 +33,11 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.fixture
-def dropped(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def printed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What Python prints as "Exception ignored in", and forgets."""
-    dropped: list[Any] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda given: dropped.append(given.exc_type))
-    return dropped
+    printed: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda dropped: printed.append(dropped.exc_type))
+    return printed
 
 
 class Thing:
@@ -85,15 +85,25 @@ def test_a_signal_ends_the_block_and_is_named(by: signal.Signals) -> None:
     assert (stop, calls) == ([by], ["on_signal"])
 
 
-def test_one_that_python_drops_is_raised_again(dropped: list[Any]) -> None:
-    """In the callback of a weak reference, as importlib has one for each module's lock."""
-    thing = Thing()
+def test_one_that_python_drops_is_raised_again(printed: list[Any]) -> None:
+    """In the callback of a weak reference, as importlib has one for each module's lock. Nobody need read of it."""
+    thing, went_on = Thing(), False
     reference = weakref.ref(thing, lambda _: press())
     with interruptible(lambda: None) as stop:
         del thing
+        went_on = True
         work()
     assert reference() is None
-    assert (stop, dropped) == ([signal.SIGINT], [KeyboardInterrupt])
+    assert (stop, went_on, printed) == ([signal.SIGINT], True, [])
+
+
+def test_any_other_error_that_python_drops_is_printed_as_ever(printed: list[Any]) -> None:
+    thing = Thing()
+    reference = weakref.ref(thing, lambda _: 1 / 0)
+    with interruptible(lambda: None):
+        del thing
+    assert reference() is None
+    assert printed == [ZeroDivisionError]
 
 
 def test_whoever_answers_it_has_time_to_clean_up(monkeypatch: pytest.MonkeyPatch) -> None:
