@@ -3,9 +3,9 @@ What a person's pause costs: the connections that the server sees, and the delay
 
 Each person is alone on a worker, with a pool of its own: in a busy one the turns of others keep connections warm. Ours
 keeps an idle connection for 55 s, aiohttp by itself for 15 s; both are given a connector that trusts the server, ours
-with what our own has. The delay is from `add_message` to the request's arrival
-at the server, the debounce subtracted. Client and server are one machine: over a network a new connection costs two
-round trips more, one for TCP and one for TLS 1.3.
+one that keeps connections as our own does. The delay is from `add_message` to the request's arrival at the server, the
+debounce subtracted. Client and server are one machine: over a network a new connection costs two round trips more, one
+for TCP and one for TLS 1.3.
 """
 
 from __future__ import annotations
