@@ -2,17 +2,17 @@
 
 import sys
 
-__all__ = ["main"]
+from .cli.interrupts import INTERRUPTED, held_back
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C. Source: 128 + SIGINT, as shells have it."""
+__all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line; without its extra, say how to install that, and exit with 2."""
     try:
         try:
-            from .cli.commands import cli
+            with held_back():
+                from .cli.commands import cli
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing not in ("click", "rich"):

@@ -22,6 +22,7 @@ from kontext_rx.options import server_url
 from .demo import PORT as DEMO_PORT
 from .demo import DemoJob
 from .demo import demo as show_demo
+from .interrupts import INTERRUPTED, held_back
 from .replay import CommandError, ReplayJob
 from .replay import replay as replay_export
 from .screen import Screen
@@ -149,7 +150,17 @@ def _run(work: Coroutine[Any, Any, int | None]) -> None:
     sys.exit(code or 0)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Ctrl-C ends a command as shells have it; click's own exit code would be 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="kontext-rx", prog_name="kontext-rx", message="%(prog)s %(version)s")
 def cli() -> None:
     """Kontext ads for AI chat apps: try sessions on conversations, without an app and without an account."""
@@ -339,11 +350,12 @@ def simulate(
     """
     if dask is not None and workers is not None:
         raise click.UsageError("--workers and --dask exclude each other: the cluster has its own workers")
-    _need("simulate", ["numpy", "polars", "cloudpickle"])
-    if dask is not None:
-        _need("dask", ["distributed"])
-    from .assumptions import assumed
-    from .simulate import SimulateJob, held_against, named_rules, simulate_export
+    with held_back():
+        _need("simulate", ["numpy", "polars", "cloudpickle"])
+        if dask is not None:
+            _need("dask", ["distributed"])
+        from .assumptions import assumed
+        from .simulate import SimulateJob, held_against, named_rules, simulate_export
 
     if baseline is not None and no_baseline:
         raise click.UsageError("--baseline and --no-baseline exclude each other")

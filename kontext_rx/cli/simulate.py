@@ -6,14 +6,12 @@ import contextlib
 import multiprocessing
 import os
 import re
-import signal
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
@@ -27,6 +25,7 @@ from ..conversations import UnreadableError
 from .comparison import comparison, summary
 from .feed import about_lines, open_export
 from .gauge import Gauge
+from .interrupts import interruptible
 from .replay import CommandError
 from .screen import Screen, many
 
@@ -101,34 +100,36 @@ def held_against(
 def simulate_export(job: SimulateJob, screen: Screen) -> int:
     """Simulate, print what came of it, write the report, and give the exit code. Raises `CommandError`."""
     _look_at(job)
-    with Gauge(screen, total=_total(job), lines=not job.as_json) as gauge, _interrupted() as stop:
-        try:
-            with _workers(job) as workers:
-                results = simulate(
-                    [sys.stdin.buffer if path == "-" else path for path in job.paths],
-                    job.rules,
-                    seeds=job.seeds,
-                    models=job.models,
-                    engine=job.engine,
-                    workers=workers,
-                    keep_turns=False,
-                    limit=job.limit,
-                    on_progress=gauge.reach,
-                )
-        except KeyboardInterrupt:
-            results = None
-        except (UnreadableError, ClusterError) as error:
-            raise CommandError(str(error)) from error
-        except RuntimeError as error:
-            if not isinstance(error.__cause__, BrokenProcessPool):
-                raise
-            raise CommandError("a worker process died, perhaps for want of memory: give fewer --workers") from error
-        except OSError as error:
-            raise CommandError(f"the simulation ended early: {error.strerror or error}") from error
-    if results is None:
+    with Gauge(screen, total=_total(job), lines=not job.as_json) as gauge, interruptible(_end_workers) as stop:
+        results = _simulated(job, gauge)
+    if stop:
         screen.notice(f"interrupted after {gauge}: there are no results of a part")
         return 128 + stop[0]
     return _show(job, results, screen)
+
+
+def _simulated(job: SimulateJob, gauge: Gauge) -> Results:
+    try:
+        with _workers(job) as workers:
+            return simulate(
+                [sys.stdin.buffer if path == "-" else path for path in job.paths],
+                job.rules,
+                seeds=job.seeds,
+                models=job.models,
+                engine=job.engine,
+                workers=workers,
+                keep_turns=False,
+                limit=job.limit,
+                on_progress=gauge.reach,
+            )
+    except (UnreadableError, ClusterError) as error:
+        raise CommandError(str(error)) from error
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, BrokenProcessPool):
+            raise
+        raise CommandError("a worker process died, perhaps for want of memory: give fewer --workers") from error
+    except OSError as error:
+        raise CommandError(f"the simulation ended early: {error.strerror or error}") from error
 
 
 def _show(job: SimulateJob, results: Results, screen: Screen) -> int:
@@ -226,24 +227,7 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextlib.contextmanager
-def _interrupted() -> Generator[list[int]]:
-    """
-    Ctrl-C and SIGTERM as a `KeyboardInterrupt` that waits for no worker; which of them it was is in the list.
-
-    A shard may take minutes, with many seeds: whoever works on one is ended.
-    """
-    received: list[int] = []
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        for worker in multiprocessing.active_children():
-            worker.terminate()
-        raise KeyboardInterrupt
-
-    before = {one: signal.signal(one, on_signal) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+def _end_workers() -> None:
+    """A shard may take minutes, with many seeds: whoever works on one is ended."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()

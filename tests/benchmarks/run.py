@@ -18,6 +18,7 @@ import bridge
 import delays
 import fanout
 import imports
+import keepalive
 import sessions
 import simulator
 import storms
@@ -28,7 +29,7 @@ from table import show
 
 CELLS: Final = [
     cell
-    for family in (turns, delays, sessions, storms, fanout, threads, imports, simulator, bridge)
+    for family in (turns, delays, sessions, storms, fanout, threads, imports, simulator, bridge, keepalive)
     for cell in family.CELLS
 ]
 
