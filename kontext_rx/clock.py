@@ -139,19 +139,18 @@ class Clock(Door, PeriodicScheduler):
 class Timer(DisposableBase):
     """One thing that is to happen later: among the deadlines of a loop, or on a scheduler of another kind."""
 
-    __slots__ = ("_action", "_clock", "_deadlines", "_state", "_waits", "context", "due", "follows", "when")
+    __slots__ = ("_action", "_clock", "_follows", "_state", "_waits", "context", "due", "when")
 
     def __init__(self, clock: Clock, due: float, action: ScheduledAction[Any], state: Any) -> None:
         self._clock: Clock | None = clock
         self._action: ScheduledAction[Any] | None = action
         self._state, self.due = state, due
-        self._deadlines: Deadlines | None = None
-        self._waits: DisposableBase | None = None
-        self.follows: DisposableBase | None = None
+        self._waits: Deadlines | DisposableBase | None = None
+        self._follows: DisposableBase | None = None
 
     def wait_among(self, deadlines: Deadlines, when: float) -> None:
         """Ring *when* the loop's clock says so, in the context of whoever asks for it."""
-        self.when, self.context, self._deadlines = when, contextvars.copy_context(), deadlines
+        self.when, self.context, self._waits = when, contextvars.copy_context(), deadlines
         deadlines.add(self)
 
     def wait_on(self, scheduler: SchedulerBase, after: float) -> None:
@@ -163,18 +162,18 @@ class Timer(DisposableBase):
         clock, action = self._clock, self._action
         if clock is None or action is None:
             return
-        self._clock = self._deadlines = None
+        self._clock = self._waits = None
         with clock:
             if clock.tap is not None:
                 clock.tap.rang(clock.instant, self.due)
-            self.follows = action(clock, self._state)
+            self._follows = action(clock, self._state)
 
     def dispose(self) -> None:
         """Call it off, and what has followed from it."""
-        deadlines, waits, follows = self._deadlines, self._waits, self.follows
-        self._clock = self._action = self._state = self._deadlines = self._waits = self.follows = None
-        if deadlines is not None:
-            deadlines.remove(self)
+        waits, follows = self._waits, self._follows
+        self._clock = self._action = self._state = self._waits = self._follows = None
+        if isinstance(waits, Deadlines):
+            waits.remove(self)
         elif waits is not None:
             waits.dispose()
         if follows is not None:

@@ -69,13 +69,12 @@ class Door:
         if queue is None or self._depth > 1:
             self._depth -= 1
             return
-        done = 0
+        told = iter(queue)
         try:
-            for deliver, value in queue:  # what is told meanwhile comes last
-                done += 1
+            for deliver, value in told:  # what is told meanwhile comes last
                 deliver(value)
         finally:  # after an interrupt, what is left comes with the next
-            self._queue = queue[done:] or None
+            self._queue = [*told] or None
             self._depth -= 1
 
     def call(self, function: Callable[..., object], *args: object, where: str) -> object:

@@ -45,14 +45,15 @@ class History:
     def add(self, message: Message) -> str | None:
         """Append a new message; gives the id of the one that this pushed out, if any."""
         known, kept, message_id = self._known, self._kept, message.id
-        fingerprint = known[message_id] = _fingerprint(message)
-        if len(known) > KNOWN_LIMIT:
-            del known[next(iter(known))]
+        known[message_id] = _fingerprint(message)
         kept[message_id] = message
-        self.users += fingerprint & 1
         self._fresh += 1
+        if message.role == "user":
+            self.users += 1
         if len(kept) <= HISTORY_LIMIT:
             return None
+        if len(known) > KNOWN_LIMIT:
+            del known[next(iter(known))]
         oldest = next(iter(kept))
         del kept[oldest]
         self._encoded.pop(oldest, None)

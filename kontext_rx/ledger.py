@@ -8,7 +8,18 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from .event import AdError, AdEvent, Clicked, Filled, NoFill, RenderStarted, RewardGranted, VideoCompleted, Viewed
+from .event import (
+    AdError,
+    AdEvent,
+    AdHeight,
+    Clicked,
+    Filled,
+    NoFill,
+    RenderStarted,
+    RewardGranted,
+    VideoCompleted,
+    Viewed,
+)
 from .trace import Added, Dropped, Ended, Linked, Mounted, PreloadStep, Retold, Settled, Trace, Unmounted
 
 __all__ = ["Funnel", "Ledger"]
@@ -143,7 +154,7 @@ class Ledger:
         """The page is full, and begins anew; the oldest go when there are enough messages without them."""
         if not self.page:
             return
-        size = sum([type(trace) is Added for trace in self.page])
+        size = [*map(type, self.page)].count(Added)
         self._kept += size
         self._closed += 1
         pages = (*self._pages, (size, tuple(self.page)))
@@ -182,23 +193,28 @@ class Ledger:
         self._count_all(self.page[counted:])
 
     def _count_all(self, traces: Iterable[Trace]) -> None:
-        turns = sent = filled = 0
+        turns = sent = filled = linked = 0
+        reached = self._reached
         for trace in traces:
             if type(trace) is PreloadStep:
-                sent += trace.name == "sent" and not trace.track_only
-                filled += trace.outcome == "filled"
+                if trace.name == "sent":
+                    sent += not trace.track_only
+                elif trace.name == "resolved":
+                    filled += trace.outcome == "filled"
             elif type(trace) is Added:
                 turns += trace.role == "user"
+            elif type(trace) in _UNCOUNTED:
+                pass
             elif type(trace) is Linked:
-                self._reached[trace.message_id] = _Reached(tuple(trace.bids))
-                self._count("linked")
+                linked += 1
+                reached[trace.message_id] = _Reached(tuple(trace.bids))
             elif type(trace) is Dropped:
                 self._drop(trace.message_id, trace.codes)
             elif isinstance(trace, Mounted | RenderStarted | Viewed | Clicked):
                 self._reach(trace.message_id or "", _STAGES[type(trace)])
                 if isinstance(trace, Viewed) and trace.revenue:
                     self._count("revenue", trace.revenue)
-        for stage, times in (("turns", turns), ("sent", sent), ("filled", filled)):
+        for stage, times in (("turns", turns), ("sent", sent), ("filled", filled), ("linked", linked)):
             if times:
                 self._count(stage, times)
 
@@ -211,10 +227,12 @@ class Ledger:
 
     def _drop(self, message_id: str, codes: tuple[str, ...]) -> None:
         reached = self._reached.get(message_id)
-        if reached is not None:
+        if reached is None:
+            return
+        if reached.codes != codes:
             reached.codes = tuple([code for code in reached.codes if code not in codes])
-            if not reached.codes:  # nothing is left that could come further
-                del self._reached[message_id]
+        if reached.codes == codes or not reached.codes:  # nothing is left that could come further
+            del self._reached[message_id]
 
     def _count(self, stage: str, by: float = 1) -> None:
         self._counts[stage] = self._counts.get(stage, 0) + by
@@ -231,6 +249,9 @@ class _Reached(msgspec.Struct, gc=False):
     codes: tuple[str, ...]
     stages: tuple[str, ...] = ()
 
+
+_UNCOUNTED: Final = frozenset[type]((Retold, Settled, Filled, NoFill, AdError, AdHeight))
+"""Most of what happens to a turn: none of it is a stage of its own."""
 
 _STAGES: Final[dict[type, str]] = {Mounted: "mounted", RenderStarted: "rendered", Viewed: "viewed", Clicked: "clicked"}
 

@@ -226,10 +226,10 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
     def around(self, messages: Sequence[bytes]) -> bytes:
         """The whole body, with these messages."""
-        if not messages:
-            return self.before + self.after
-        first, *others = messages
-        return b",".join((self.before + first, *others)) + self.after
+        parts = [*messages] or [b""]
+        parts[0] = self.before + parts[0]  # and not around the whole, which would copy it once more
+        parts[-1] += self.after
+        return b",".join(parts)
 
 
 _NO_MESSAGES: Final = b'"messages":['
