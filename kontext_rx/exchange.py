@@ -134,7 +134,7 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
         """What the wait at a gate goes by."""
         return self._scheduler
 
-    def start(self) -> None:
+    def attempt(self) -> None:
         """Make an attempt."""
         self._attempt += 1
         self._is_out = True
@@ -236,7 +236,7 @@ def _crowded_out(_: SchedulerBase, exchange: Exchange | None) -> None:
 
 def _again(_: SchedulerBase, exchange: Exchange | None) -> None:
     if exchange is not None:
-        exchange.start()
+        exchange.attempt()
 
 
 def _lost(arrival: Exception | Lost | None) -> Lost:
@@ -269,7 +269,7 @@ def exchange(
 
     def subscribe(observer: ObserverBase[HttpResponse | Lost], _: SchedulerBase | None = None) -> DisposableBase:
         observed = _Observed(observer, on_retry, send, request, timeout_s, scheduler, retries)
-        observed.start()
+        observed.attempt()
         return observed
 
     return Source(subscribe)

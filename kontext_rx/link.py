@@ -8,7 +8,7 @@ import traceback
 from typing import Final, Literal
 
 import msgspec
-from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.abc import DisposableBase, SchedulerBase
 
 from . import wire
 from .client import Client
@@ -21,8 +21,7 @@ from .message import Message
 from .options import Consent, ConsentProvider, Options, consent_of
 from .outlet import Outlet
 from .pairing import Answered, Ending, Silent
-from .preload import PacedTurn
-from .source import Undo
+from .preload import PacedTurn, Request, Switch
 from .telemetry import Telemetry
 from .trace import DebugEvent, PreloadStep
 from .typing import HttpRequest, HttpResponse, Transport
@@ -105,7 +104,7 @@ class ServerLink:
         )
         self._outlet.debug("Init: start")
         self._init = init = _Init(self._send, request, self)
-        init.start()
+        init.attempt()
 
     def opened(self, result: HttpResponse | Lost) -> None:
         """`/init` was answered, or lost."""
@@ -155,21 +154,18 @@ class ServerLink:
 
     # --- /preload ---
 
-    def preload(self, paced: PacedTurn, observer: ObserverBase[Answered]) -> DisposableBase:
+    def request(self, paced: PacedTurn, switch: Switch) -> Request | None:
         """
-        Send one settled turn; *observer* gets its answer, or nothing when it is let go. It does not raise.
+        What a settled turn is sent with, and *switch* told of; None when something newer was said. It does not raise.
 
         What it is let go for is `newest`, the user message that is the newest then.
         """
         message_id, outlet = paced.submitted.message.id, self._outlet
+        at = outlet.door.instant
         if self.disabled or self._send is None or self._client is None:
-            outlet.step(
-                PreloadStep(
-                    name="cancelled", user_message_id=message_id, at=outlet.door.instant, reason="session_disabled"
-                )
-            )
+            outlet.step(PreloadStep(name="cancelled", user_message_id=message_id, at=at, reason="session_disabled"))
             outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
-            return _at_once(observer, Answered(message_id, Silent("session_disabled"), outlet.door.instant))
+            return _Declined(switch, Answered(message_id, Silent("session_disabled"), at))
         try:
             request = self._preload_request(paced.track_only)
         except Exception as error:
@@ -177,19 +173,23 @@ class ServerLink:
             outlet.report(error, "preload")
             failed = wire.lost(type(error).__name__)
             self._resolve(message_id, "error", failed.err_code)
-            return _at_once(observer, Answered(message_id, failed, outlet.door.instant))
+            return _Declined(switch, Answered(message_id, failed, at))
         if self.newest != message_id:  # the consent provider has said something: that is newer
-            return Undo()
-        preload = _Preload(
+            return None
+        return _Preload(
             self._send,
             request,
             self,
             self._client.gate,
             paced,
-            observer,
+            switch,
             self._history.messages,
             reports=self._reports_errors,
         )
+
+    def sent(self, paced: PacedTurn) -> None:
+        """A turn goes out."""
+        outlet, message_id = self._outlet, paced.submitted.message.id
         outlet.step(
             PreloadStep(
                 name="sent",
@@ -201,8 +201,6 @@ class ServerLink:
         )
         if outlet.is_debugged:
             outlet.debug("Preload: request-ad-start", messageId=message_id, timeoutMs=self.timeout_ms)
-        preload.start()
-        return preload
 
     def retried(self, paced: PacedTurn, retry: Retry) -> None:
         """Another attempt follows."""
@@ -410,7 +408,7 @@ class _Init(Exchange):
 class _Preload(Exchange):
     """The request of one turn, whose end is an ending."""
 
-    __slots__ = ("_is_over", "_link", "_messages", "_observer", "_paced", "_reports", "_sent_at")
+    __slots__ = ("_is_over", "_link", "_messages", "_paced", "_reports", "_sent_at", "_switch")
 
     def __init__(
         self,
@@ -419,14 +417,14 @@ class _Preload(Exchange):
         link: ServerLink,
         gate: Gate,
         paced: PacedTurn,
-        observer: ObserverBase[Answered],
+        switch: Switch,
         messages: tuple[Message, ...],
         *,
         reports: bool,
     ) -> None:
         door = link.door
         super().__init__(send, request, timeout_s=link.timeout_ms / 1000, scheduler=door, post=link, gate=gate)
-        self._link, self._paced, self._observer = link, paced, observer
+        self._link, self._paced, self._switch = link, paced, switch
         self._messages, self._reports, self._sent_at = messages, reports, door.instant
         self._is_over = False
 
@@ -434,15 +432,19 @@ class _Preload(Exchange):
     def patience(self) -> SchedulerBase:
         return self._link.door.scheduler  # not the session's door: a timer that rings there is in its recording
 
+    def start(self) -> None:
+        self._link.sent(self._paced)
+        self.attempt()
+
     def retrying(self, retry: Retry) -> None:
         self._link.retried(self._paced, retry)
 
     def ended(self, result: HttpResponse | Lost) -> None:
         self._is_over = True
-        paced, link = self._paced, self._link
+        paced, link, switch = self._paced, self._link, self._switch
         ending = link.judge(result, paced, self._messages, self._sent_at, reports=self._reports)
-        self._observer.on_next(Answered(paced.submitted.message.id, ending, link.door.instant))
-        self._observer.on_completed()
+        switch.answered(self, Answered(paced.submitted.message.id, ending, link.door.instant))
+        switch.over(self)
 
     def dispose(self) -> None:
         super().dispose()
@@ -451,10 +453,20 @@ class _Preload(Exchange):
             self._link.let_go(self._paced)
 
 
-def _at_once(observer: ObserverBase[Answered], answered: Answered) -> DisposableBase:
-    observer.on_next(answered)
-    observer.on_completed()
-    return Undo()
+class _Declined:
+    """The request of a turn that is not sent: it is answered as soon as it is started."""
+
+    __slots__ = ("_answered", "_switch")
+
+    def __init__(self, switch: Switch, answered: Answered) -> None:
+        self._switch, self._answered = switch, answered
+
+    def start(self) -> None:
+        self._switch.answered(self, self._answered)
+        self._switch.over(self)
+
+    def dispose(self) -> None:
+        pass
 
 
 def _trace(result: HttpResponse | Lost) -> str | None:

@@ -10,7 +10,7 @@ from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from .message import Message
 from .pairing import Answered
 
-__all__ = ["DEBOUNCE_S", "PacedTurn", "Submitted", "Switch", "Turns"]
+__all__ = ["DEBOUNCE_S", "PacedTurn", "Request", "Submitted", "Switch"]
 
 DEBOUNCE_S: Final = 0.010
 """Seconds a user message must be the newest before it is sent. Source: the product's page on messages."""
@@ -33,23 +33,19 @@ class PacedTurn(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-class Turns(Protocol):
-    """What a `Switch` asks, and tells."""
+class Request(Protocol):
+    """
+    What a settled turn becomes.
 
-    def start(self, settled: Submitted, observer: ObserverBase[Answered], /) -> DisposableBase:
-        """Send the request of a turn, as pacing marks it; its answer goes to *observer*, and disposing lets it go."""
+    Once started it tells its switch, with itself: `answered`, and then `over`; or `failed`. Nothing after `dispose`.
+    """
+
+    def start(self) -> None:
+        """Send it."""
         ...
 
-    def on_next(self, value: Answered, /) -> None:
-        """An answer."""
-        ...
-
-    def on_error(self, error: Exception, /) -> None:
-        """A defect."""
-        ...
-
-    def on_completed(self) -> None:
-        """The source has ended, and so has the last request."""
+    def dispose(self) -> None:
+        """Let it go."""
         ...
 
 
@@ -62,7 +58,7 @@ class Switch(ObserverBase[Submitted], DisposableBase):
     cost at a thousand sessions. The composition stands in the tests, where both are held to the same marbles and to the
     same random interleavings. A session, which is itself the subject of its messages, feeds it without a subscription.
 
-    What *turns* is asked must not raise: an error there ends the session's preloads.
+    Who derives from it says what a request is, and is told. `request` must not raise: an error there ends the preloads.
 
         users:    -a-b----------c-------|
         debounce: -----b-----------c----|     (10 ms)
@@ -71,14 +67,33 @@ class Switch(ObserverBase[Submitted], DisposableBase):
         preloads: ---------x----------y-|
     """
 
-    __slots__ = ("_ended", "_live", "_scheduler", "_timer", "_turns", "_waiting")
+    __slots__ = ("_ended", "_live", "_scheduler", "_timer", "_waiting")
 
-    def __init__(self, turns: Turns, scheduler: SchedulerBase) -> None:
-        self._turns, self._scheduler = turns, scheduler
+    def __init__(self, scheduler: SchedulerBase) -> None:
+        self._scheduler = scheduler
         self._waiting: Submitted | None = None
         self._timer: DisposableBase | None = None
-        self._live: _Live | None = None
+        self._live: Request | None = None
         self._ended = False
+
+    # --- what a request is, and where its answer goes ---
+
+    def request(self, settled: Submitted) -> Request | None:
+        """The request of a turn, as pacing marks it; None when there is nothing to send."""
+        raise NotImplementedError
+
+    def tell(self, value: Answered) -> None:
+        """An answer."""
+        raise NotImplementedError
+
+    def fail(self, error: Exception) -> None:
+        """A defect."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """The source has ended, and so has the last request."""
+
+    # --- the source ---
 
     def on_next(self, value: Submitted) -> None:
         """A newer message: its debounce begins, and what is in flight is let go."""
@@ -86,13 +101,14 @@ class Switch(ObserverBase[Submitted], DisposableBase):
         live, self._live = self._live, None
         if live is not None:  # and not only when this one has settled: what is in flight is superseded at once
             live.dispose()
-        self._stop()
+        if self._timer is not None:
+            self._timer.dispose()
         self._timer = self._scheduler.schedule_relative(DEBOUNCE_S, _settle, self)
 
     def on_error(self, error: Exception) -> None:
         """The source has failed."""
-        self._let_go()
-        self._turns.on_error(error)
+        self.dispose()
+        self.fail(error)
 
     def on_completed(self) -> None:
         """The source has ended: what waits is sent, what is in flight may finish."""
@@ -101,18 +117,15 @@ class Switch(ObserverBase[Submitted], DisposableBase):
             self._stop()
             self.settle()
         elif self._live is None:
-            self._turns.on_completed()
-
-    def answered(self, live: _Live) -> None:
-        """The request has ended."""
-        if self._live is live:
-            self._live = None
-            if self._ended:
-                self._turns.on_completed()
+            self.finish()
 
     def dispose(self) -> None:
         """Let everything go."""
-        self._let_go()
+        self._waiting = None
+        self._stop()
+        live, self._live = self._live, None
+        if live is not None:
+            live.dispose()
 
     def settle(self) -> None:
         """Nothing newer has come: send it."""
@@ -120,62 +133,40 @@ class Switch(ObserverBase[Submitted], DisposableBase):
         if waiting is None:
             return
         try:
-            live = self._live = _Live(self, self._turns)
-            live.hold(self._turns.start(waiting, live))
+            request = self.request(waiting)
+            if request is not None and self._waiting is None:  # else something was said from inside: that is newer
+                self._live = request
+                request.start()
         except Exception as error:  # as an operator does with what a function of its raises
             self.dispose()
-            self._turns.on_error(error)
+            self.fail(error)
 
     def _stop(self) -> None:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.dispose()
 
-    def _let_go(self) -> None:
-        self._waiting = None
-        self._stop()
-        live, self._live = self._live, None
-        if live is not None:
-            live.dispose()
+    # --- the request ---
+
+    def answered(self, request: Request, value: Answered) -> None:
+        """The request has its answer."""
+        if self._live is request:
+            self.tell(value)
+
+    def over(self, request: Request) -> None:
+        """The request has ended."""
+        if self._live is request:
+            self._live = None
+            if self._ended:
+                self.finish()
+
+    def failed(self, request: Request, error: Exception) -> None:
+        """The request was never to raise, and did."""
+        if self._live is request:
+            self._live = None
+            self.fail(error)
 
 
 def _settle(_: SchedulerBase, switch: Switch | None) -> None:
     if switch is not None:
         switch.settle()
-
-
-class _Live(ObserverBase[Answered], DisposableBase):
-    """One request in flight."""
-
-    __slots__ = ("_held", "_switch", "_turns", "is_over")
-
-    def __init__(self, switch: Switch, turns: Turns) -> None:
-        self._switch, self._turns = switch, turns
-        self._held: DisposableBase | None = None
-        self.is_over = False
-
-    def hold(self, subscription: DisposableBase) -> None:
-        if self.is_over:  # a newer message was said while it went out
-            subscription.dispose()
-        else:
-            self._held = subscription
-
-    def on_next(self, value: Answered) -> None:
-        if not self.is_over:
-            self._turns.on_next(value)
-
-    def on_error(self, error: Exception) -> None:
-        if not self.is_over:
-            self.is_over = True
-            self._turns.on_error(error)
-
-    def on_completed(self) -> None:
-        if not self.is_over:
-            self.is_over = True
-            self._switch.answered(self)
-
-    def dispose(self) -> None:
-        self.is_over = True
-        held, self._held = self._held, None
-        if held is not None:
-            held.dispose()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
+from reactivex.abc import ObserverBase, SchedulerBase
 
 from . import wire
 from .ad import Ad
@@ -56,8 +56,7 @@ from .pairing import (
     find,
     step,
 )
-from .preload import PacedTurn, Submitted, Switch, Turns
-from .source import Undo
+from .preload import PacedTurn, Request, Submitted, Switch
 from .stream import Stream
 from .trace import Added, DebugEvent, Dropped, Ended, Linked, PreloadStep
 from .typing import Host, Tap
@@ -148,7 +147,7 @@ class Session:
         )
         self._ads: dict[tuple[str, str], Ad] = {}
         self._state = State(ad_ttl=options.ad_ttl)
-        self._preloads: Switch | None = None  # made when the first message needs it: an idle session is cheap
+        self._preloads: _Preloads | None = None  # made when the first message needs it: an idle session is cheap
         self._unsent: str | None = None  # the user message that waits in the debounce
 
         if client is not None:
@@ -534,7 +533,7 @@ class Session:
         self._feed(Asked(message_id, at))
         if self._client is not None:
             if self._preloads is None:
-                self._preloads = Switch(_Turns(self), outlet.door)
+                self._preloads = _Preloads(self, outlet.door)
             # Also when disabled: a newer message still lets the request in flight go.
             self._preloads.on_next(submitted)
         if self._link.disabled:
@@ -546,16 +545,15 @@ class Session:
                 PreloadStep(name="scheduled", user_message_id=message_id, at=at, track_only=submitted.track_only)
             )
 
-    def _preload(self, settled: Submitted, observer: ObserverBase[Answered]) -> DisposableBase:
+    def _request(self, settled: Submitted, preloads: Switch) -> Request | None:
         if self._unsent is None:  # it was declined when it was added, by a session that is disabled
-            observer.on_completed()
-            return Undo()
+            return None
         pacer = self._pacer
         paced = PacedTurn(settled, settled.track_only) if pacer is None else pacer.pace(settled)
         if self._unsent != settled.message.id:  # a rule has said something: that is newer
-            return Undo()
+            return None
         self._unsent = None
-        return self._link.preload(paced, observer)
+        return self._link.request(paced, preloads)
 
     def _feed(self, given: Input) -> None:
         """Fold one input: what follows is done before this returns, and what is told waits for the door."""
@@ -727,25 +725,23 @@ def _dropped(drop: Drop, at: float) -> Dropped:
     return Dropped(message_id=drop.message_id, at=at, codes=codes, reason=drop.reason)
 
 
-class _Turns(Turns):
-    """A session as its preloads see it."""
+class _Preloads(Switch):
+    """A session's."""
 
     __slots__ = ("_session",)
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, door: Clock) -> None:
+        super().__init__(door)
         self._session = session
 
-    def start(self, settled: Submitted, observer: ObserverBase[Answered], /) -> DisposableBase:
-        return self._session._preload(settled, observer)  # pyright: ignore[reportPrivateUsage]  # ours: one house
+    def request(self, settled: Submitted) -> Request | None:
+        return self._session._request(settled, self)  # pyright: ignore[reportPrivateUsage]  # ours: one house
 
-    def on_next(self, value: Answered, /) -> None:
+    def tell(self, value: Answered) -> None:
         self._session._feed(value)  # pyright: ignore[reportPrivateUsage]  # ours: one house
 
-    def on_error(self, error: Exception, /) -> None:
+    def fail(self, error: Exception) -> None:
         self._session._broken(error)  # pyright: ignore[reportPrivateUsage]  # ours: one house
-
-    def on_completed(self) -> None:
-        pass
 
 
 class _Inbox(ObserverBase[Message]):

@@ -10,40 +10,60 @@ import reactivex.operators as rxops
 from hypothesis import example, given, settings
 from reactivex import Observable, Subject
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
-from reactivex.disposable import CompositeDisposable, Disposable
+from reactivex.disposable import CompositeDisposable, Disposable, SingleAssignmentDisposable
 from reactivex.scheduler import ImmediateScheduler
 
 from kontext_rx import Message
 from kontext_rx.pairing import Answered, Silent
-from kontext_rx.preload import DEBOUNCE_S, PacedTurn, Submitted, Switch, Turns
+from kontext_rx.preload import DEBOUNCE_S, PacedTurn, Submitted, Switch
 from kontext_rx.source import Source
 from kontext_rx.testing import Marbles, VirtualAdServer, VirtualClock, virtual_session
 
 Preloads = Callable[..., Callable[[Observable[Any]], Observable[Any]]]
 
 
-class Composed(Turns):
-    """What an operator is given, as a switch asks for it."""
+class Composed(Switch):
+    """A switch that is given what an operator is given."""
 
     def __init__(
         self,
         pace: Callable[[Any], Any],
         request: Callable[[Any], Observable[Any]],
         observer: ObserverBase[Any],
+        scheduler: SchedulerBase,
     ) -> None:
+        super().__init__(scheduler)
         self._pace, self._request, self._observer = pace, request, observer
 
-    def start(self, settled: Any, observer: ObserverBase[Any], /) -> DisposableBase:
-        return self._request(self._pace(settled)).subscribe(observer)
+    def request(self, settled: Any) -> "Subscribing":
+        return Subscribing(self, self._request(self._pace(settled)))
 
-    def on_next(self, value: Any, /) -> None:
+    def tell(self, value: Any) -> None:
         self._observer.on_next(value)
 
-    def on_error(self, error: Exception, /) -> None:
+    def fail(self, error: Exception) -> None:
         self._observer.on_error(error)
 
-    def on_completed(self) -> None:
+    def finish(self) -> None:
         self._observer.on_completed()
+
+
+class Subscribing:
+    """An observable as a request."""
+
+    def __init__(self, switch: Switch, observable: Observable[Any]) -> None:
+        self._switch, self._observable = switch, observable
+        self._subscription = SingleAssignmentDisposable()
+
+    def start(self) -> None:
+        self._subscription.disposable = self._observable.subscribe(
+            lambda value: self._switch.answered(self, value),
+            lambda error: self._switch.failed(self, error),
+            lambda: self._switch.over(self),
+        )
+
+    def dispose(self) -> None:
+        self._subscription.dispose()
 
 
 def preloads(
@@ -53,7 +73,7 @@ def preloads(
 
     def preloads_(users: Observable[Any]) -> Observable[Any]:
         def subscribe(observer: ObserverBase[Any], outer: SchedulerBase | None = None) -> DisposableBase:
-            switch = Switch(Composed(pace, request, observer), scheduler)
+            switch = Composed(pace, request, observer, scheduler)
             return CompositeDisposable(users.subscribe(switch, scheduler=outer), switch)
 
         return Source(subscribe)
