@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
 from typing import Any, Final
 
 import msgspec
@@ -28,7 +28,7 @@ from .fate import Fate
 from .house import Failures, Housed, keeps, of_users
 from .models import Models, times_of
 from .talk import Line, Talk
-from .timeline import MICROS, leaves_below, micros
+from .timeline import NEVER, leaves_below, micros
 from .together import ANSWER, FRAME, MESSAGE, Moment, together
 
 __all__ = ["perform"]
@@ -118,28 +118,25 @@ class _Stage:
 
     def play(self) -> Iterator[Moment]:
         """Let it all happen, one thing at a time; before each it says when."""
-        while (moment := self._next()) is not None:
-            yield moment
-            at, what = moment
+        clock, messages, frames = self.clock, self._messages, self._frames
+        while True:
+            at, what = clock.due, ANSWER
+            if frames and frames[0][0] < at:
+                at, what = frames[0][0], FRAME
+            if messages and messages[-1][0] < at:
+                at, what = messages[-1][0], MESSAGE
+            if at == NEVER:
+                break
+            yield at, what
             if what == ANSWER:
-                self.clock.ring()
-                continue
-            self.clock.us = at
-            if what == FRAME:
-                _, _, name, slot = heapq.heappop(self._frames)
+                clock.ring()
+            elif what == FRAME:
+                clock.us, _, name, slot = heappop(frames)
                 slot.tell(name)
             else:
-                self._say(self._messages.pop()[1])
+                clock.us, line = messages.pop()
+                self._say(line)
         self.session.destroy()
-
-    def _next(self) -> Moment | None:
-        first: Moment | None = None
-        if self._messages:
-            first = self._messages[-1][0], MESSAGE
-        if self._frames and (first is None or self._frames[0][0] <= first[0]):
-            first = self._frames[0][0], FRAME
-        due = self.clock.due
-        return (due, ANSWER) if due is not None and (first is None or due <= first[0]) else first
 
     def _say(self, line: Line) -> None:
         if line.role == "user":
@@ -186,10 +183,10 @@ class _Stage:
         if share(dice.throw(number, Purpose.VIEW)) >= world.view:
             return
         viewed = self.clock.us + world.times.view_after.us(dice.throw(number, Purpose.VIEW_DELAY))
-        heapq.heappush(self._frames, (viewed, 2 * number, "ad.viewed", slot))
+        heappush(self._frames, (viewed, 2 * number, "ad.viewed", slot))
         if share(dice.throw(number, Purpose.CLICK)) < world.click:
             clicked = viewed + world.times.click_after.us(dice.throw(number, Purpose.CLICK_DELAY))
-            heapq.heappush(self._frames, (clicked, 2 * number + 1, "ad.clicked", slot))
+            heappush(self._frames, (clicked, 2 * number + 1, "ad.clicked", slot))
 
     def _on_step(self, step: PreloadStep) -> None:
         turn = self._by_id[step.user_message_id]
@@ -260,8 +257,8 @@ class _Server:
             self._turn = number
             track_only = request.headers["Kontextso-Is-Disabled"] == "1"
             after = self._world.times.latency.us(self._dice.throw(number, Purpose.LATENCY + self._attempt))
-            return self._clock.schedule_relative(
-                after / MICROS, lambda _, __=None: _answer(observer, self._decide(number, track_only=track_only))
+            return self._clock.start(
+                after, lambda _, __=None: _answer(observer, self._decide(number, track_only=track_only))
             )
 
         return Source(subscribe)
