@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 from reactivex.abc import DisposableBase, SchedulerBase
-from reactivex.disposable import Disposable, SerialDisposable
 
 from . import frame as protocol
 from . import wire
@@ -87,8 +86,8 @@ class Ad:
         self._url: str | None = None
         self._state = FrameState()
         self._host: Host | None = None
-        self._listening: DisposableBase = Disposable()
-        self._modal_timer = SerialDisposable()
+        self._listening: DisposableBase | None = None
+        self._modal_timer: DisposableBase | None = None
         self._events: Relay[AdEvent] | None = None
         self._states: Relay[AdState] | None = None
 
@@ -200,8 +199,9 @@ class Ad:
             return
         release, self._on_destroy = self._on_destroy, None
         with self._outlet.door:
-            self._listening.dispose()
-            self._modal_timer.dispose()
+            if self._listening is not None:
+                self._listening.dispose()
+            self._stop_modal_timer()
             if self._host is not None:
                 self._call(self._host.release)
                 if self._url is not None:
@@ -209,7 +209,8 @@ class Ad:
             self._frame = self._url = self._host = None
             self._state = FrameState()
             self._changed()
-            self._outlet.door.publish(self._complete, None)
+            if self._states is not None or self._events is not None:
+                self._outlet.door.publish(self._complete, None)
             release(self)
 
     def _resolve(self, bid: Bid, user_message_id: str, messages: tuple[Message, ...]) -> None:
@@ -230,7 +231,7 @@ class Ad:
             user_message_id=user_message_id,
             revenue=bid.revenue,
             server=self._server,
-            modal_url=wire.modal_url(self._server, bid.bid_id, **where),
+            modal_url=wire.modal_url(self._url),
             update=lambda: wire.update_data(messages, **where),
         )
         if self._host is not None:
@@ -279,15 +280,16 @@ class Ad:
             case protocol.Style(container=container, iframe=iframe):
                 self._call(host.style, container, iframe)
             case protocol.OpenModal(modal=modal, url=url, timeout_s=timeout_s):
-                self._call(host.open_modal, url)
-                self._modal_timer.disposable = self._outlet.door.schedule_relative(
+                self._stop_modal_timer()
+                self._modal_timer = self._outlet.door.schedule_relative(
                     timeout_s, lambda _, __=None: self._take(protocol.ModalTimedOut(modal))
                 )
+                self._call(host.open_modal, url)
             case protocol.RevealModal():
-                self._modal_timer.disposable = Disposable()
+                self._stop_modal_timer()
                 self._call(host.reveal_modal)
             case protocol.CloseModal():
-                self._modal_timer.disposable = Disposable()
+                self._stop_modal_timer()
                 self._call(host.close_modal)
             case protocol.OpenLink(url=url, target=target, fallback=fallback):
                 self._call(host.open_link, url, target, fallback)
@@ -301,6 +303,11 @@ class Ad:
                 self._outlet.debug("Ad: unknown-message", messageId=self.message_id, code=self.code, type=kind[:64])
             case protocol.Foreign(origin=origin):
                 self._outlet.debug("Ad: foreign-origin", messageId=self.message_id, code=self.code, origin=origin)
+
+    def _stop_modal_timer(self) -> None:
+        timer, self._modal_timer = self._modal_timer, None
+        if timer is not None:
+            timer.dispose()
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         self._outlet.door.call(function, *args, where="host")

@@ -656,9 +656,8 @@ def frame_url(server: str, bid_id: str, *, code: str, message_id: str, sdk: str,
     return f"{server}/api/frame/{bid_id.lower()}?{query}" + (f"&theme={quote(theme, safe='')}" if theme else "")
 
 
-def modal_url(server: str, bid_id: str, *, code: str, message_id: str, sdk: str, theme: str | None) -> str:
-    """The address of an ad's modal, without parameters of the component."""
-    inline = frame_url(server, bid_id, code=code, message_id=message_id, sdk=sdk, theme=theme)
+def modal_url(inline: str) -> str:
+    """The address of an ad's modal, without parameters of the component, by that of its inline frame."""
     return inline.replace("/api/frame/", "/api/modal/", 1)
 
 
