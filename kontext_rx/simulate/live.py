@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -22,13 +23,12 @@ from ..trace import PreloadStep
 from ..typing import HttpRequest, HttpResponse
 from .clock import SimulatedClock
 from .columns import Columns, Row, columns_of
-from .delays import seconds_us
-from .dice import Dice, Purpose, key_of, seeded, share, threshold
+from .dice import Dice, Purpose, share, threshold
 from .fate import Fate
 from .house import Failures, Housed, keeps, of_users
 from .models import Models, times_of
 from .talk import Line, Talk
-from .timeline import NEVER, leaves_below, micros
+from .timeline import NEVER, leaves_below, script
 from .together import ANSWER, FRAME, MESSAGE, Moment, together
 
 __all__ = ["perform"]
@@ -41,13 +41,20 @@ CODE: Final = "inlineAd"
 def perform(talks: Sequence[Talk], rule: AnyRule, models: Models, seed: int, failures: Failures) -> Columns:
     """What becomes of each turn of *talks* under *rule*."""
     world = _World(models)
+    told = script(talks, models, seed)
+    keys: list[int] = told.keys.tolist()
+    said: list[int] = told.said.tolist()
+    ends = list(accumulate(len(talk.messages) for talk in talks))
     turns: list[list[_Turn]] = [[] for _ in talks]
+
+    def stage(index: int, rule: AnyRule) -> _Stage:
+        talk = talks[index]
+        lines = zip(said[ends[index] - len(talk.messages) : ends[index]], talk.messages, strict=True)
+        return _Stage(talk, list(lines), rule, world, Dice(keys[index]), turns[index])
+
     for indices in of_users(talks) if keeps(rule) else ([index] for index in range(len(talks))):
         housed = Housed(rule, failures)
-        together(
-            _Stage(talks[index], housed, world, Dice(seeded(key_of(talks[index].id), seed)), turns[index]).play()
-            for index in indices
-        )
+        together(stage(index, housed).play() for index in indices)
     return columns_of([turn.row(index) for index, one in enumerate(turns) for turn in one])
 
 
@@ -96,13 +103,21 @@ class _Turn:
 class _Stage:
     """One conversation: its session, and everyone around it."""
 
-    def __init__(self, talk: Talk, rule: AnyRule, world: _World, dice: Dice, turns: list[_Turn]) -> None:
-        self._talk, self._world, self._dice, self._turns = talk, world, dice, turns
-        self._messages = list(reversed(list(zip(_said(talk.messages, world, dice), talk.messages, strict=True))))
+    def __init__(
+        self,
+        talk: Talk,
+        lines: list[tuple[int, Line]],
+        rule: AnyRule,
+        world: _World,
+        dice: Dice,
+        turns: list[_Turn],
+    ) -> None:
+        self._world, self._dice, self._turns = world, dice, turns
+        self._messages = lines[::-1]
         self._by_id: dict[str, _Turn] = {}
         self._frames: list[tuple[int, int, str, _Slot]] = []  # no two have the same first two
         self._slots: list[_Slot] = []
-        self.clock = SimulatedClock(self._messages[-1][0] if self._messages else 0)
+        self.clock = SimulatedClock(lines[0][0] if lines else 0)
         self.session = create_session(
             publisher_token="simulated",
             user_id=talk.owner,
@@ -169,6 +184,8 @@ class _Stage:
 
     def _clear_away(self) -> None:
         """Destroy the ads that nothing more will come of, as a page does with what has scrolled away."""
+        if not self._slots:
+            return
         waiting = {slot for _, _, _, slot in self._frames}
         for slot in self._slots:
             if slot not in waiting and slot.ad is not None:
@@ -219,25 +236,6 @@ class _Stage:
 _ENDINGS: Final = {"filled": Fate.FILLED, "no_fill": Fate.NO_FILL, "error": Fate.ERROR}
 
 
-def _said(lines: Sequence[Line], world: _World, dice: Dice) -> Iterator[int]:
-    """When each line is said: a pause that is on record is kept, another is drawn."""
-    models, times = world.models, world.times
-    at, before = 0, None
-    for place, line in enumerate(lines):
-        recorded = None if line.at is None or (place and models.times == "drawn") else micros(line.at)
-        if place == 0:
-            start = dice.throw(0, Purpose.START) % (seconds_us(models.span) or 1)
-            at = micros(models.start) + start if recorded is None else recorded
-        elif recorded is not None and before is not None:
-            at += max(recorded - before, 0)
-        elif line.role == "user":
-            at += times.typing.us(dice.throw(place, Purpose.TYPING))
-        else:
-            at += times.reply.us(dice.throw(place, Purpose.REPLY))
-        before = recorded
-        yield at
-
-
 class _Server:
     """An ad server that throws the dice: how long it takes, and whether there is an ad."""
 
@@ -248,20 +246,23 @@ class _Server:
 
     def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
         """The request as a cold observable in virtual time."""
+        return _Sent(self, request)
 
-        def subscribe(observer: ObserverBase[HttpResponse], _: SchedulerBase | None = None) -> DisposableBase:
-            if not request.url.endswith("/preload"):  # /init leaves the defaults as they are; a report is not read
-                return self._clock.schedule(lambda _, __=None: _answer(observer, _NOTHING))
-            number = self._turns[-1].number
-            self._attempt = self._attempt + 1 if number == self._turn else 0
-            self._turn = number
-            track_only = request.headers["Kontextso-Is-Disabled"] == "1"
-            after = self._world.times.latency.us(self._dice.throw(number, Purpose.LATENCY + self._attempt))
-            return self._clock.start(
-                after, lambda _, __=None: _answer(observer, self._decide(number, track_only=track_only))
-            )
+    def take(self, request: HttpRequest, observer: ObserverBase[HttpResponse]) -> DisposableBase:
+        """The request is there: its answer is on its way, unless it is let go."""
+        if not request.url.endswith("/preload"):  # /init leaves the defaults as they are; a report is not read
+            return self._clock.start(0, lambda _, __=None: _answer(observer, _NOTHING))
+        number = self._turns[-1].number
+        self._attempt = self._attempt + 1 if number == self._turn else 0
+        self._turn = number
+        after = self._world.times.latency.us(self._dice.throw(number, Purpose.LATENCY + self._attempt))
+        track_only = request.headers["Kontextso-Is-Disabled"] == "1"
+        decide = self._decide
 
-        return Source(subscribe)
+        def answer(_: SchedulerBase, __: object = None) -> None:
+            _answer(observer, decide(number, track_only=track_only))
+
+        return self._clock.start(after, answer)
 
     def _decide(self, number: int, *, track_only: bool) -> HttpResponse:
         fills, worth = self._world.fills, self._world.models.revenue
@@ -272,6 +273,19 @@ class _Server:
         self._ads += 1
         bid = {"bidId": f"{number:08x}-0000-4000-8000-000000000000", "code": CODE, "revenue": revenue}
         return HttpResponse(200, msgspec.json.encode({"sessionId": SESSION_ID, "bids": [bid]}))
+
+
+class _Sent(Source[HttpResponse]):
+    """One request, which its subscription sends."""
+
+    def __init__(self, server: _Server, request: HttpRequest) -> None:
+        super().__init__()
+        self._server, self._request = server, request
+
+    def _subscribe_core(
+        self, observer: ObserverBase[HttpResponse], scheduler: SchedulerBase | None = None
+    ) -> DisposableBase:
+        return self._server.take(self._request, observer)
 
 
 _NOTHING: Final = HttpResponse(204)

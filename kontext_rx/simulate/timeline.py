@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     Flags: TypeAlias = NDArray[np.bool_]
 
 __all__ = [
-    "DEBOUNCE_US", "MICROS", "NEVER", "SECOND_US", "TIMEOUT_US", "Timeline", "leaves_below", "micros",
-    "timeline",
+    "DEBOUNCE_US", "MICROS", "NEVER", "SECOND_US", "TIMEOUT_US", "Script", "Timeline", "leaves_below", "micros",
+    "script", "timeline",
 ]  # fmt: skip
 
 SECOND_US: Final = 1_000_000
@@ -96,8 +96,19 @@ def leaves_below(models: Models, wait_us: int | None) -> int:
     return threshold(hazard)
 
 
-def timeline(talks: Sequence[Talk], models: Models, seed: int) -> Timeline:
-    """Throw the dice of all of *talks*, whatever the rules."""
+class Script(msgspec.Struct, frozen=True, eq=False):
+    """The messages of many conversations in a row, and when each is said; times are epoch microseconds."""
+
+    keys: NDArray[np.uint64]
+    """Of each conversation, the key of its dice."""
+    owner: Ints
+    """Which conversation each message is of."""
+    is_user: Flags
+    said: Ints
+
+
+def script(talks: Sequence[Talk], models: Models, seed: int) -> Script:
+    """Throw the dice for when all of *talks* are said."""
     lines = [line for talk in talks for line in talk.messages]
     lengths = np.array([len(talk.messages) for talk in talks], np.int64)
     ends = np.cumsum(lengths)
@@ -105,11 +116,16 @@ def timeline(talks: Sequence[Talk], models: Models, seed: int) -> Timeline:
     owner = np.repeat(np.arange(len(talks)), lengths)
     place = np.arange(len(lines)) - np.repeat(ends - lengths, lengths)
     is_user = np.array([line.role == "user" for line in lines], np.bool_)
+    return Script(keys, owner, is_user, _said(talks, models, keys, owner, place, is_user))
 
+
+def timeline(talks: Sequence[Talk], models: Models, seed: int) -> Timeline:
+    """Throw the dice of all of *talks*, whatever the rules."""
+    told = script(talks, models, seed)
+    keys, owner, said = told.keys, told.owner, told.said
     times = times_of(models)
-    said = _said(talks, models, keys, owner, place, is_user)
 
-    users = np.flatnonzero(is_user)
+    users = np.flatnonzero(told.is_user)
     turns = np.bincount(owner[users], minlength=len(talks))
     first = np.cumsum(np.append([0], turns))
     whose = owner[users]
@@ -148,7 +164,7 @@ def timeline(talks: Sequence[Talk], models: Models, seed: int) -> Timeline:
         place=users,
         at=at,
         coalesced=coalesced,
-        track_only=np.array([line.track_only for line in lines], np.bool_)[users],
+        track_only=np.array([line.track_only for talk in talks for line in talk.messages], np.bool_)[users],
         answered=answered,
         failed=failed,
         cancelled=newer < answered,
