@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from itertools import accumulate
 from typing import Any, Final
@@ -61,12 +62,13 @@ def perform(talks: Sequence[Talk], rule: AnyRule, models: Models, seed: int, fai
 class _World:
     """The models, made ready for many draws."""
 
-    __slots__ = ("click", "fills", "models", "times", "view")
+    __slots__ = ("click", "fills", "leave", "models", "times", "view")
 
     def __init__(self, models: Models) -> None:
         self.models, self.times = models, times_of(models)
         self.view, self.click = threshold(models.view), threshold(models.click)
         self.fills = [threshold(probability) for probability in models.fill]
+        self.leave = leaves_below(models, None)
 
 
 class _Turn:
@@ -179,7 +181,8 @@ class _Stage:
     def _leaves(self, turn: _Turn) -> bool:
         if not turn.sent:  # it is still in its debounce: who sends two messages at once does not leave between them
             return False
-        below = leaves_below(self._world.models, turn.wait if turn.shown else None)
+        world = self._world
+        below = leaves_below(world.models, turn.wait) if turn.shown else world.leave
         return share(self._dice.throw(turn.number, Purpose.LEAVE)) < below
 
     def _clear_away(self) -> None:
@@ -246,46 +249,32 @@ class _Server:
 
     def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
         """The request as a cold observable in virtual time."""
-        return _Sent(self, request)
+        return Source(partial(self._take, request))
 
-    def take(self, request: HttpRequest, observer: ObserverBase[HttpResponse]) -> DisposableBase:
-        """The request is there: its answer is on its way, unless it is let go."""
+    def _take(
+        self, request: HttpRequest, observer: ObserverBase[HttpResponse], _: SchedulerBase | None = None
+    ) -> DisposableBase:
         if not request.url.endswith("/preload"):  # /init leaves the defaults as they are; a report is not read
-            return self._clock.start(0, lambda _, __=None: _answer(observer, _NOTHING))
+            return self._clock.start(0, partial(_answer, observer, _NOTHING))
         number = self._turns[-1].number
         self._attempt = self._attempt + 1 if number == self._turn else 0
         self._turn = number
         after = self._world.times.latency.us(self._dice.throw(number, Purpose.LATENCY + self._attempt))
         track_only = request.headers["Kontextso-Is-Disabled"] == "1"
-        decide = self._decide
+        return self._clock.start(after, partial(self._judge, observer, number, track_only))
 
-        def answer(_: SchedulerBase, __: object = None) -> None:
-            _answer(observer, decide(number, track_only=track_only))
+    def _judge(self, observer: ObserverBase[HttpResponse], number: int, track_only: bool, *_: object) -> None:
+        _answer(observer, _SKIPPED if track_only else self._decide(number))
 
-        return self._clock.start(after, answer)
-
-    def _decide(self, number: int, *, track_only: bool) -> HttpResponse:
+    def _decide(self, number: int) -> HttpResponse:
         fills, worth = self._world.fills, self._world.models.revenue
         fill = fills[min(self._ads, len(fills) - 1)]
-        if track_only or share(self._dice.throw(number, Purpose.FILL)) >= fill:
+        if share(self._dice.throw(number, Purpose.FILL)) >= fill:
             return _SKIPPED
         revenue = worth[min(self._ads, len(worth) - 1)]
         self._ads += 1
         bid = {"bidId": f"{number:08x}-0000-4000-8000-000000000000", "code": CODE, "revenue": revenue}
         return HttpResponse(200, msgspec.json.encode({"sessionId": SESSION_ID, "bids": [bid]}))
-
-
-class _Sent(Source[HttpResponse]):
-    """One request, which its subscription sends."""
-
-    def __init__(self, server: _Server, request: HttpRequest) -> None:
-        super().__init__()
-        self._server, self._request = server, request
-
-    def _subscribe_core(
-        self, observer: ObserverBase[HttpResponse], scheduler: SchedulerBase | None = None
-    ) -> DisposableBase:
-        return self._server.take(self._request, observer)
 
 
 _NOTHING: Final = HttpResponse(204)
@@ -294,7 +283,7 @@ _SKIPPED: Final = HttpResponse(
 )
 
 
-def _answer(observer: ObserverBase[HttpResponse], response: HttpResponse) -> None:
+def _answer(observer: ObserverBase[HttpResponse], response: HttpResponse, *_: object) -> None:
     observer.on_next(response)
     observer.on_completed()
 
