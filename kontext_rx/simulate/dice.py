@@ -66,17 +66,14 @@ def threshold(probability: float) -> int:
 class Dice:
     """The draws of one conversation under one seed, by its `seeded` key."""
 
-    __slots__ = ("_bits", "_key", "_place")
+    __slots__ = ("_key",)
 
     def __init__(self, key: int) -> None:
         self._key = key
-        self._place, self._bits = 0, _mixed(key)
 
     def throw(self, place: int, purpose: int) -> int:
         """64 bits, the same for the same place (of a message, or of a turn) and purpose."""
-        if place != self._place:  # a turn's draws come one after the other
-            self._place, self._bits = place, _mixed((self._key + place * _PLACE) & _MASK)
-        return _mixed(self._bits + purpose * _GOLDEN & _MASK)
+        return _mixed(_mixed((self._key + place * _PLACE) & _MASK) + purpose * _GOLDEN & _MASK)
 
 
 def seeded(conversation_key: int, seed: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from heapq import heappop, heappush
-from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -24,13 +23,13 @@ from ..trace import PreloadStep
 from ..typing import HttpRequest, HttpResponse
 from .clock import SimulatedClock
 from .columns import Columns, Row, columns_of
-from .dice import Dice, Purpose, share, threshold
 from .fate import Fate
 from .house import Failures, Housed, keeps, of_users
-from .models import Models, times_of
+from .models import Models
 from .talk import Line, Talk
-from .timeline import NEVER, leaves_below, script
+from .timeline import NEVER, leaves_below
 from .together import ANSWER, FRAME, MESSAGE, Moment, together
+from .world import World
 
 __all__ = ["perform"]
 
@@ -41,44 +40,22 @@ CODE: Final = "inlineAd"
 
 def perform(talks: Sequence[Talk], rule: AnyRule, models: Models, seed: int, failures: Failures) -> Columns:
     """What becomes of each turn of *talks* under *rule*."""
-    world = _World(models)
-    told = script(talks, models, seed)
-    keys: list[int] = told.keys.tolist()
-    said: list[int] = told.said.tolist()
-    ends = list(accumulate(len(talk.messages) for talk in talks))
+    world = World(talks, models, seed)
     turns: list[list[_Turn]] = [[] for _ in talks]
-
-    def stage(index: int, rule: AnyRule) -> _Stage:
-        talk = talks[index]
-        lines = zip(said[ends[index] - len(talk.messages) : ends[index]], talk.messages, strict=True)
-        return _Stage(talk, list(lines), rule, world, Dice(keys[index]), turns[index])
-
     for indices in of_users(talks) if keeps(rule) else ([index] for index in range(len(talks))):
         housed = Housed(rule, failures)
-        together(stage(index, housed).play() for index in indices)
+        together(_Stage(talks[index], housed, world, index, turns[index]).play() for index in indices)
     return columns_of([turn.row(index) for index, one in enumerate(turns) for turn in one])
 
 
-class _World:
-    """The models, made ready for many draws."""
-
-    __slots__ = ("click", "fills", "leave", "models", "times", "view")
-
-    def __init__(self, models: Models) -> None:
-        self.models, self.times = models, times_of(models)
-        self.view, self.click = threshold(models.view), threshold(models.click)
-        self.fills = [threshold(probability) for probability in models.fill]
-        self.leave = leaves_below(models, None)
-
-
 class _Turn:
-    """A turn, and what has become of it so far."""
+    """A turn, its place in the world, and what has become of it so far."""
 
-    __slots__ = ("abandoned", "at", "clicked", "coalesced", "ending", "filled", "held", "number", "replied", "revenue",
-                 "sent", "shown", "track_only", "viewed", "wait")  # fmt: skip
+    __slots__ = ("abandoned", "at", "clicked", "coalesced", "ending", "filled", "held", "number", "place", "replied",
+                 "revenue", "sent", "shown", "track_only", "viewed", "wait")  # fmt: skip
 
-    def __init__(self, number: int, at: int, *, track_only: bool) -> None:
-        self.number, self.at, self.track_only = number, at, track_only
+    def __init__(self, number: int, place: int, at: int, *, track_only: bool) -> None:
+        self.number, self.place, self.at, self.track_only = number, place, at, track_only
         self.sent = self.held = self.coalesced = self.abandoned = False
         self.filled = self.shown = self.viewed = self.clicked = False
         self.ending = Fate.CANCELLED
@@ -105,16 +82,9 @@ class _Turn:
 class _Stage:
     """One conversation: its session, and everyone around it."""
 
-    def __init__(
-        self,
-        talk: Talk,
-        lines: list[tuple[int, Line]],
-        rule: AnyRule,
-        world: _World,
-        dice: Dice,
-        turns: list[_Turn],
-    ) -> None:
-        self._world, self._dice, self._turns = world, dice, turns
+    def __init__(self, talk: Talk, rule: AnyRule, world: World, conversation: int, turns: list[_Turn]) -> None:
+        self._world, self._turns, self._first = world, turns, world.first[conversation]
+        lines = list(zip(world.said(conversation), talk.messages, strict=True))
         self._messages = lines[::-1]
         self._by_id: dict[str, _Turn] = {}
         self._frames: list[tuple[int, int, str, _Slot]] = []  # no two have the same first two
@@ -126,7 +96,7 @@ class _Stage:
             conversation_id=talk.id,
             install_id=INSTALL_ID,
             ad_server_url="https://ads.invalid",
-            client=Client(transport=_Server(self.clock, world, dice, turns)),
+            client=Client(transport=_Server(self.clock, world, turns)),
             scheduler=self.clock,
             pacing=rule,
             on_event=self._on_event,
@@ -162,7 +132,8 @@ class _Stage:
                 self._messages.clear()
                 return
             self._clear_away()
-            turn = _Turn(len(self._turns) + 1, self.clock.us, track_only=line.track_only)
+            before = len(self._turns)
+            turn = _Turn(before + 1, self._first + before, self.clock.us, track_only=line.track_only)
             self._turns.append(turn)
             self._by_id[line.id] = turn
         message = Message(line.id, line.role, line.content, self.clock.now)
@@ -183,7 +154,7 @@ class _Stage:
             return False
         world = self._world
         below = leaves_below(world.models, turn.wait) if turn.shown else world.leave
-        return share(self._dice.throw(turn.number, Purpose.LEAVE)) < below
+        return world.leaving[turn.place] < below
 
     def _clear_away(self) -> None:
         """Destroy the ads that nothing more will come of, as a page does with what has scrolled away."""
@@ -197,16 +168,15 @@ class _Stage:
 
     def show(self, slot: _Slot, turn: _Turn) -> None:
         """An ad is under its reply: whoever looks at it does so from now on."""
-        world, dice, number = self._world, self._dice, turn.number
+        world, place = self._world, turn.place
         turn.shown = True
         turn.wait = self.clock.us - turn.replied
-        if share(dice.throw(number, Purpose.VIEW)) >= world.view:
+        if world.viewing[place] >= world.view:
             return
-        viewed = self.clock.us + world.times.view_after.us(dice.throw(number, Purpose.VIEW_DELAY))
-        heappush(self._frames, (viewed, 2 * number, "ad.viewed", slot))
-        if share(dice.throw(number, Purpose.CLICK)) < world.click:
-            clicked = viewed + world.times.click_after.us(dice.throw(number, Purpose.CLICK_DELAY))
-            heappush(self._frames, (clicked, 2 * number + 1, "ad.clicked", slot))
+        viewed = self.clock.us + world.view_after[place]
+        heappush(self._frames, (viewed, 2 * place, "ad.viewed", slot))
+        if world.clicking[place] < world.click:
+            heappush(self._frames, (viewed + world.click_after[place], 2 * place + 1, "ad.clicked", slot))
 
     def _on_step(self, step: PreloadStep) -> None:
         turn = self._by_id[step.user_message_id]
@@ -242,10 +212,11 @@ _ENDINGS: Final = {"filled": Fate.FILLED, "no_fill": Fate.NO_FILL, "error": Fate
 class _Server:
     """An ad server that throws the dice: how long it takes, and whether there is an ad."""
 
-    def __init__(self, clock: SimulatedClock, world: _World, dice: Dice, turns: list[_Turn]) -> None:
-        self._clock, self._world, self._dice, self._turns = clock, world, dice, turns
+    def __init__(self, clock: SimulatedClock, world: World, turns: list[_Turn]) -> None:
+        self._clock, self._world, self._turns = clock, world, turns
         self._ads = 0
-        self._turn, self._attempt = 0, 0
+        self._asked: _Turn | None = None
+        self._attempt = 0
 
     def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
         """The request as a cold observable in virtual time."""
@@ -256,24 +227,23 @@ class _Server:
     ) -> DisposableBase:
         if not request.url.endswith("/preload"):  # /init leaves the defaults as they are; a report is not read
             return self._clock.start(0, partial(_answer, observer, _NOTHING))
-        number = self._turns[-1].number
-        self._attempt = self._attempt + 1 if number == self._turn else 0
-        self._turn = number
-        after = self._world.times.latency.us(self._dice.throw(number, Purpose.LATENCY + self._attempt))
+        turn = self._turns[-1]
+        self._attempt = self._attempt + 1 if turn is self._asked else 0
+        self._asked = turn
         track_only = request.headers["Kontextso-Is-Disabled"] == "1"
-        return self._clock.start(after, partial(self._judge, observer, number, track_only))
+        after = self._world.latency(turn.place, turn.number, self._attempt)
+        return self._clock.start(after, partial(self._judge, observer, turn, track_only))
 
-    def _judge(self, observer: ObserverBase[HttpResponse], number: int, track_only: bool, *_: object) -> None:
-        _answer(observer, _SKIPPED if track_only else self._decide(number))
+    def _judge(self, observer: ObserverBase[HttpResponse], turn: _Turn, track_only: bool, *_: object) -> None:
+        _answer(observer, _SKIPPED if track_only else self._decide(turn))
 
-    def _decide(self, number: int) -> HttpResponse:
+    def _decide(self, turn: _Turn) -> HttpResponse:
         fills, worth = self._world.fills, self._world.models.revenue
-        fill = fills[min(self._ads, len(fills) - 1)]
-        if share(self._dice.throw(number, Purpose.FILL)) >= fill:
+        if self._world.filling[turn.place] >= fills[min(self._ads, len(fills) - 1)]:
             return _SKIPPED
         revenue = worth[min(self._ads, len(worth) - 1)]
         self._ads += 1
-        bid = {"bidId": f"{number:08x}-0000-4000-8000-000000000000", "code": CODE, "revenue": revenue}
+        bid = {"bidId": f"{turn.number:08x}-0000-4000-8000-000000000000", "code": CODE, "revenue": revenue}
         return HttpResponse(200, msgspec.json.encode({"sessionId": SESSION_ID, "bids": [bid]}))
 
 
