@@ -14,12 +14,11 @@ from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from ..ad import Ad
 from ..client import Client
 from ..create import create_session
-from ..event import AdEvent, Clicked, Filled, Viewed
+from ..event import AdError, AdEvent, Clicked, Filled, NoFill, Viewed
 from ..hosts.commands import CommandHost
 from ..message import Message
 from ..pacing import AnyRule
 from ..source import Source
-from ..trace import PreloadStep
 from ..typing import HttpRequest, HttpResponse
 from .clock import SimulatedClock
 from .columns import Columns, Row, columns_of
@@ -51,13 +50,13 @@ def perform(talks: Sequence[Talk], rule: AnyRule, models: Models, seed: int, fai
 class _Turn:
     """A turn, its place in the world, and what has become of it so far."""
 
-    __slots__ = ("abandoned", "at", "clicked", "coalesced", "ending", "filled", "held", "number", "place", "replied",
-                 "revenue", "sent", "shown", "track_only", "viewed", "wait")  # fmt: skip
+    __slots__ = ("abandoned", "at", "clicked", "ending", "held", "number", "place", "replied", "revenue", "sent",
+                 "shown", "track_only", "viewed", "wait")  # fmt: skip
 
     def __init__(self, number: int, place: int, at: int, *, track_only: bool) -> None:
         self.number, self.place, self.at, self.track_only = number, place, at, track_only
-        self.sent = self.held = self.coalesced = self.abandoned = False
-        self.filled = self.shown = self.viewed = self.clicked = False
+        self.sent = self.held = self.abandoned = False
+        self.shown = self.viewed = self.clicked = False
         self.ending = Fate.CANCELLED
         self.replied = at
         self.wait, self.revenue = 0, 0.0
@@ -65,7 +64,7 @@ class _Turn:
     @property
     def fate(self) -> Fate:
         """What became of it."""
-        if self.coalesced:
+        if not self.sent:
             return Fate.COALESCED
         if self.track_only:
             return Fate.TRACK_ONLY
@@ -101,7 +100,6 @@ class _Stage:
             pacing=rule,
             on_event=self._on_event,
         )
-        self.session.preloads.subscribe(self._on_step)
 
     def play(self) -> Iterator[Moment]:
         """Let it all happen, one thing at a time; before each it says when."""
@@ -141,7 +139,7 @@ class _Stage:
         if line.role == "assistant" and self._turns:
             turn = self._turns[-1]
             turn.replied = self.clock.us
-            if turn.filled and not turn.shown:
+            if turn.ending is Fate.FILLED and not turn.shown:
                 self._render(turn, line.id)
 
     def _render(self, turn: _Turn, message_id: str) -> None:
@@ -178,35 +176,25 @@ class _Stage:
         if world.clicking[place] < world.click:
             heappush(self._frames, (viewed + world.click_after[place], 2 * place + 1, "ad.clicked", slot))
 
-    def _on_step(self, step: PreloadStep) -> None:
-        turn = self._by_id[step.user_message_id]
-        match step.name:
-            case "sent":
-                turn.sent, turn.held = True, bool(step.track_only)
-            case "coalesced":
-                turn.coalesced = True
-            case "resolved" if step.outcome in _ENDINGS:
-                turn.ending = _ENDINGS[step.outcome]
-            case _:
-                pass
-
     def _on_event(self, event: AdEvent) -> None:
+        if event.user_message_id is None:
+            return
+        turn = self._by_id[event.user_message_id]
         match event:
-            case Filled(user_message_id=str(message_id)):
-                turn = self._by_id[message_id]
-                turn.filled = True
+            case NoFill():
+                turn.ending = Fate.NO_FILL
+            case Filled():
+                turn.ending = Fate.FILLED
                 if event.message_id is not None:
                     self._render(turn, event.message_id)
-            case Viewed(user_message_id=str(message_id)):
-                turn = self._by_id[message_id]
+            case Viewed():
                 turn.viewed, turn.revenue = True, event.revenue or 0.0
-            case Clicked(user_message_id=str(message_id)):
-                self._by_id[message_id].clicked = True
+            case Clicked():
+                turn.clicked = True
+            case AdError():
+                turn.ending = Fate.ERROR
             case _:
                 pass
-
-
-_ENDINGS: Final = {"filled": Fate.FILLED, "no_fill": Fate.NO_FILL, "error": Fate.ERROR}
 
 
 class _Server:
@@ -215,7 +203,6 @@ class _Server:
     def __init__(self, clock: SimulatedClock, world: World, turns: list[_Turn]) -> None:
         self._clock, self._world, self._turns = clock, world, turns
         self._ads = 0
-        self._asked: _Turn | None = None
         self._attempt = 0
 
     def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
@@ -228,9 +215,9 @@ class _Server:
         if not request.url.endswith("/preload"):  # /init leaves the defaults as they are; a report is not read
             return self._clock.start(0, partial(_answer, observer, _NOTHING))
         turn = self._turns[-1]
-        self._attempt = self._attempt + 1 if turn is self._asked else 0
-        self._asked = turn
+        self._attempt = self._attempt + 1 if turn.sent else 0
         track_only = request.headers["Kontextso-Is-Disabled"] == "1"
+        turn.sent, turn.held = True, track_only
         after = self._world.latency(turn.place, turn.number, self._attempt)
         return self._clock.start(after, partial(self._judge, observer, turn, track_only))
 
