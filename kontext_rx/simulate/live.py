@@ -216,13 +216,12 @@ class _Server:
             return self._clock.start(0, partial(_answer, observer, _NOTHING))
         turn = self._turns[-1]
         self._attempt = self._attempt + 1 if turn.sent else 0
-        track_only = request.headers["Kontextso-Is-Disabled"] == "1"
-        turn.sent, turn.held = True, track_only
+        turn.sent, turn.held = True, request.headers["Kontextso-Is-Disabled"] == "1"
         after = self._world.latency(turn.place, turn.number, self._attempt)
-        return self._clock.start(after, partial(self._judge, observer, turn, track_only))
+        return self._clock.start(after, partial(self._judge, observer, turn))
 
-    def _judge(self, observer: ObserverBase[HttpResponse], turn: _Turn, track_only: bool, *_: object) -> None:
-        _answer(observer, _SKIPPED if track_only else self._decide(turn))
+    def _judge(self, observer: ObserverBase[HttpResponse], turn: _Turn, *_: object) -> None:
+        _answer(observer, _SKIPPED if turn.held else self._decide(turn))
 
     def _decide(self, turn: _Turn) -> HttpResponse:
         fills, worth = self._world.fills, self._world.models.revenue
