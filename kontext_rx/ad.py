@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 from reactivex.abc import DisposableBase, SchedulerBase
-from reactivex.disposable import Disposable, SerialDisposable
 
 from . import frame as protocol
 from . import wire
@@ -87,8 +86,8 @@ class Ad:
         self._url: str | None = None
         self._state = FrameState()
         self._host: Host | None = None
-        self._listening: DisposableBase = Disposable()
-        self._modal_timer = SerialDisposable()
+        self._listening: DisposableBase | None = None
+        self._modal_timer: DisposableBase | None = None
         self._events: Relay[AdEvent] | None = None
         self._states: Relay[AdState] | None = None
 
@@ -173,9 +172,9 @@ class Ad:
 
         """
         if self.is_destroyed:
-            raise AdDestroyedError(self.message_id, self.code)
+            raise AdDestroyedError(self._message_id, self._code)
         if self._host is not None:
-            raise AdAlreadyMountedError(self.message_id, self.code)
+            raise AdAlreadyMountedError(self._message_id, self._code)
         if missing := [name for name in _HOST if not hasattr(element, name)]:
             lacks = f"it lacks {', '.join(missing)}; give a host, such as those of kontext_rx.hosts"
             raise InvalidOptionError("element", f"<{type(element).__name__}>", lacks)
@@ -196,41 +195,43 @@ class Ad:
             self._unmount()
 
     def _unmount(self) -> None:
+        """Let go of everything; the door is open."""
         if self._on_destroy is None:
             return
         release, self._on_destroy = self._on_destroy, None
-        with self._outlet.door:
+        if self._listening is not None:
             self._listening.dispose()
-            self._modal_timer.dispose()
-            if self._host is not None:
-                self._call(self._host.release)
-                if self._url is not None:
-                    self._outlet.trace(Unmounted(message_id=self.message_id, code=self.code, at=self._outlet.now()))
-            self._frame = self._url = self._host = None
-            self._state = FrameState()
-            self._changed()
+        self._stop_modal_timer()
+        if self._host is not None:
+            self._call(self._host.release)
+            if self._url is not None:
+                self._outlet.trace(Unmounted(message_id=self._message_id, code=self._code, at=self._outlet.now()))
+        self._frame = self._url = self._host = None
+        self._state = FrameState()
+        self._changed()
+        if self._states is not None or self._events is not None:
             self._outlet.door.publish(self._complete, None)
-            release(self)
+        release(self)
 
     def _resolve(self, bid: Bid, user_message_id: str, messages: tuple[Message, ...]) -> None:
         """The session has a bid for it. Only the first counts."""
         if self._frame is not None or self.is_destroyed:
             return
         where: dict[str, Any] = {
-            "code": self.code,
-            "message_id": self.message_id,
+            "code": self._code,
+            "message_id": self._message_id,
             "sdk": self._sdk,
-            "theme": self.theme,
+            "theme": self._theme,
         }
         self._url = wire.frame_url(self._server, bid.bid_id, **where)
         self._frame = Frame(
             bid_id=bid.bid_id,
-            code=self.code,
-            message_id=self.message_id,
+            code=self._code,
+            message_id=self._message_id,
             user_message_id=user_message_id,
             revenue=bid.revenue,
             server=self._server,
-            modal_url=wire.modal_url(self._server, bid.bid_id, **where),
+            modal_url=wire.modal_url(self._url),
             update=lambda: wire.update_data(messages, **where),
         )
         if self._host is not None:
@@ -239,13 +240,13 @@ class Ad:
 
     def _load(self, host: Host, url: str) -> None:
         # Before the host is called: a frame may speak at once.
-        self._outlet.trace(Mounted(message_id=self.message_id, code=self.code, at=self._outlet.now()))
+        self._outlet.trace(Mounted(message_id=self._message_id, code=self._code, at=self._outlet.now()))
         self._call(host.load, url)
 
     def _send_user_event(self, name: str, payload: Mapping[str, Any] | None) -> None:
         """Tell the frame what the user does, if there is one."""
         if self._host is not None and self._frame is not None:
-            self._call(self._host.post, protocol.user_event(self.code, name, payload).message)
+            self._call(self._host.post, protocol.user_event(self._code, name, payload).message)
 
     # --- inside ---
 
@@ -255,19 +256,23 @@ class Ad:
             self._outlet.door.call(self._take, message, where="host")  # a defect of ours is not the host's
 
     def _take(self, given: protocol.Input) -> None:
+        """Take a step of the protocol; the door is open."""
         if self._frame is None:
             return
-        with self._outlet.door:
-            before = self._state
-            self._state, outputs = protocol.step(self._frame, before, given, self._outlet.now())
-            for output in outputs:
-                if self._host is not None:
-                    self._perform(self._host, output)
-            if self._state is not before:
-                self._changed()
+        before = self._state
+        self._state, outputs = protocol.step(self._frame, before, given, self._outlet.now())
+        for output in outputs:
+            if self._host is not None:
+                self._perform(self._host, output)
+        if self._state is not before:
+            self._changed()
 
     def _perform(self, host: Host, output: protocol.Output) -> None:
         match output:
+            case protocol.Tell(event=event):
+                self._emit(event)
+                if self._events is not None:
+                    self._outlet.door.publish(self._events.send, event)
             case protocol.Post(message=message):
                 self._call(host.post, message)
             case protocol.Show():
@@ -279,28 +284,30 @@ class Ad:
             case protocol.Style(container=container, iframe=iframe):
                 self._call(host.style, container, iframe)
             case protocol.OpenModal(modal=modal, url=url, timeout_s=timeout_s):
-                self._call(host.open_modal, url)
-                self._modal_timer.disposable = self._outlet.door.schedule_relative(
+                self._stop_modal_timer()
+                self._modal_timer = self._outlet.door.schedule_relative(
                     timeout_s, lambda _, __=None: self._take(protocol.ModalTimedOut(modal))
                 )
+                self._call(host.open_modal, url)
             case protocol.RevealModal():
-                self._modal_timer.disposable = Disposable()
+                self._stop_modal_timer()
                 self._call(host.reveal_modal)
             case protocol.CloseModal():
-                self._modal_timer.disposable = Disposable()
+                self._stop_modal_timer()
                 self._call(host.close_modal)
             case protocol.OpenLink(url=url, target=target, fallback=fallback):
                 self._call(host.open_link, url, target, fallback)
-            case protocol.Tell(event=event):
-                self._emit(event)
-                if self._events is not None:
-                    self._outlet.door.publish(self._events.send, event)
             case protocol.Fail():
                 self._unmount()
             case protocol.Strange(type=kind):
-                self._outlet.debug("Ad: unknown-message", messageId=self.message_id, code=self.code, type=kind[:64])
+                self._outlet.debug("Ad: unknown-message", messageId=self._message_id, code=self._code, type=kind[:64])
             case protocol.Foreign(origin=origin):
-                self._outlet.debug("Ad: foreign-origin", messageId=self.message_id, code=self.code, origin=origin)
+                self._outlet.debug("Ad: foreign-origin", messageId=self._message_id, code=self._code, origin=origin)
+
+    def _stop_modal_timer(self) -> None:
+        timer, self._modal_timer = self._modal_timer, None
+        if timer is not None:
+            timer.dispose()
 
     def _call(self, function: Callable[..., object], *args: object) -> None:
         self._outlet.door.call(function, *args, where="host")
@@ -310,9 +317,9 @@ class Ad:
         if tap is None:
             return
         if given:
-            tap.framed(self._outlet.now(), self.message_id, self.code, *given)
+            tap.framed(self._outlet.now(), self._message_id, self._code, *given)
         else:
-            tap.called(self._outlet.now(), what, self.message_id, self.code)
+            tap.called(self._outlet.now(), what, self._message_id, self._code)
 
     def _look(self) -> AdState:
         return AdState(

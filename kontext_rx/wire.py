@@ -656,13 +656,19 @@ def retry_after_s(headers: Mapping[str, str], now: dt.datetime) -> float | None:
 
 def frame_url(server: str, bid_id: str, *, code: str, message_id: str, sdk: str, theme: str | None) -> str:
     """The address of an inline frame; every value is percent-encoded, the theme only there when set."""
-    query = f"code={quote(code, safe='')}&messageId={quote(message_id, safe='')}&sdk={quote(sdk, safe='')}"
-    return f"{server}/api/frame/{bid_id.lower()}?{query}" + (f"&theme={quote(theme, safe='')}" if theme else "")
+    query = f"code={_quoted(code)}&messageId={_quoted(message_id)}&sdk={_quoted(sdk)}"
+    return f"{server}/api/frame/{bid_id.lower()}?{query}" + (f"&theme={_quoted(theme)}" if theme else "")
 
 
-def modal_url(server: str, bid_id: str, *, code: str, message_id: str, sdk: str, theme: str | None) -> str:
-    """The address of an ad's modal, without parameters of the component."""
-    inline = frame_url(server, bid_id, code=code, message_id=message_id, sdk=sdk, theme=theme)
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9_.~-]*")  # Source: RFC 3986, section 2.3
+
+
+def _quoted(text: str) -> str:
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")
+
+
+def modal_url(inline: str) -> str:
+    """The address of an ad's modal, without parameters of the component, by that of its inline frame."""
     return inline.replace("/api/frame/", "/api/modal/", 1)
 
 

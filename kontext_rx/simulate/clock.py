@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-import heapq
-import itertools
+from heapq import heappop, heappush
 from typing import Any, Final, TypeVar
 
 from reactivex.abc import DisposableBase, ScheduledAction
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from reactivex.typing import AbsoluteTime, RelativeTime
 
+from .timeline import MICROS, NEVER
+
 __all__ = ["SimulatedClock"]
 
 T = TypeVar("T")
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROS: Final = 1e6
 
 
 class SimulatedClock(PeriodicScheduler):
@@ -31,52 +31,56 @@ class SimulatedClock(PeriodicScheduler):
         self.us = us
         """Now, in epoch microseconds."""
         self._timers: list[tuple[int, int, _Timer]] = []
-        self._count = itertools.count()
-        self._read: tuple[int, dt.datetime] | None = None
+        self._count = 0
+
+    @property
+    def at(self) -> float:
+        """Now, in epoch seconds: what a session reads, and to the last bit what `now` comes to."""
+        return self.us / MICROS
 
     @property
     def now(self) -> dt.datetime:
-        """Now; made once for each instant, which is read many times."""
-        if self._read is None or self._read[0] != self.us:
-            self._read = self.us, _EPOCH + dt.timedelta(microseconds=self.us)
-        return self._read[1]
+        """Now."""
+        return _EPOCH + dt.timedelta(microseconds=self.us)
 
     @property
-    def due(self) -> int | None:
-        """When the next timer rings; None when there is none."""
+    def due(self) -> int:
+        """When the next timer rings; `NEVER` when there is none."""
         timers = self._timers
         while timers and timers[0][2].action is None:
-            heapq.heappop(timers)
-        return timers[0][0] if timers else None
+            heappop(timers)
+        return timers[0][0] if timers else NEVER
 
     def ring(self) -> None:
         """Move to the next timer and let it ring."""
-        self.us, _, timer = heapq.heappop(self._timers)
+        self.us, _, timer = heappop(self._timers)
         action, timer.action = timer.action, None
         if action is not None:
             action(self, timer.state)
 
+    def start(self, us: int, action: ScheduledAction[T], state: T | None = None) -> DisposableBase:
+        """Run *action* in *us* microseconds."""
+        timer = _Timer(action, state)
+        self._count += 1
+        heappush(self._timers, (self.us + us, self._count, timer))
+        return timer
+
     def schedule(self, action: ScheduledAction[T], state: T | None = None) -> DisposableBase:
         """Run *action* at this instant, after what is going on."""
-        return self._at(self.us, action, state)
+        return self.start(0, action, state)
 
     def schedule_relative(
         self, duetime: RelativeTime, action: ScheduledAction[T], state: T | None = None
     ) -> DisposableBase:
         """Run *action* in *duetime*, a timedelta or seconds."""
-        seconds = duetime.total_seconds() if isinstance(duetime, dt.timedelta) else duetime
-        return self._at(self.us + max(round(seconds * _MICROS), 0), action, state)
+        seconds = duetime if type(duetime) is float else self.to_seconds(duetime)
+        return self.start(max(round(seconds * MICROS), 0), action, state)
 
     def schedule_absolute(
         self, duetime: AbsoluteTime, action: ScheduledAction[T], state: T | None = None
     ) -> DisposableBase:
         """Run *action* at *duetime*, a datetime or epoch seconds."""
-        return self._at(max(round(self.to_seconds(duetime) * _MICROS), self.us), action, state)
-
-    def _at(self, due: int, action: ScheduledAction[Any], state: Any) -> DisposableBase:
-        timer = _Timer(action, state)
-        heapq.heappush(self._timers, (due, next(self._count), timer))
-        return timer
+        return self.start(max(round(self.to_seconds(duetime) * MICROS) - self.us, 0), action, state)
 
 
 class _Timer(DisposableBase):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator, Sequence
+from functools import partial
+from heapq import heappop, heappush
 from typing import Any, Final
 
 import msgspec
@@ -13,23 +14,21 @@ from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 from ..ad import Ad
 from ..client import Client
 from ..create import create_session
-from ..event import AdEvent, Clicked, Filled, Viewed
+from ..event import AdError, AdEvent, Clicked, Filled, NoFill, Viewed
 from ..hosts.commands import CommandHost
 from ..message import Message
 from ..pacing import AnyRule
 from ..source import Source
-from ..trace import PreloadStep
 from ..typing import HttpRequest, HttpResponse
 from .clock import SimulatedClock
 from .columns import Columns, Row, columns_of
-from .delays import seconds_us
-from .dice import Dice, Purpose, key_of, seeded, share, threshold
 from .fate import Fate
 from .house import Failures, Housed, keeps, of_users
-from .models import Models, times_of
+from .models import Models
 from .talk import Line, Talk
-from .timeline import MICROS, leaves_below, micros
+from .timeline import NEVER, leaves_below
 from .together import ANSWER, FRAME, MESSAGE, Moment, together
+from .world import World
 
 __all__ = ["perform"]
 
@@ -40,38 +39,24 @@ CODE: Final = "inlineAd"
 
 def perform(talks: Sequence[Talk], rule: AnyRule, models: Models, seed: int, failures: Failures) -> Columns:
     """What becomes of each turn of *talks* under *rule*."""
-    world = _World(models)
+    world = World(talks, models, seed)
     turns: list[list[_Turn]] = [[] for _ in talks]
     for indices in of_users(talks) if keeps(rule) else ([index] for index in range(len(talks))):
         housed = Housed(rule, failures)
-        together(
-            _Stage(talks[index], housed, world, Dice(seeded(key_of(talks[index].id), seed)), turns[index]).play()
-            for index in indices
-        )
+        together(_Stage(talks[index], housed, world, index, turns[index]).play() for index in indices)
     return columns_of([turn.row(index) for index, one in enumerate(turns) for turn in one])
 
 
-class _World:
-    """The models, made ready for many draws."""
-
-    __slots__ = ("click", "fills", "models", "times", "view")
-
-    def __init__(self, models: Models) -> None:
-        self.models, self.times = models, times_of(models)
-        self.view, self.click = threshold(models.view), threshold(models.click)
-        self.fills = [threshold(probability) for probability in models.fill]
-
-
 class _Turn:
-    """A turn, and what has become of it so far."""
+    """A turn, its place in the world, and what has become of it so far."""
 
-    __slots__ = ("abandoned", "at", "clicked", "coalesced", "ending", "filled", "held", "number", "replied", "revenue",
-                 "sent", "shown", "track_only", "viewed", "wait")  # fmt: skip
+    __slots__ = ("abandoned", "at", "clicked", "ending", "held", "number", "place", "replied", "revenue", "sent",
+                 "shown", "track_only", "viewed", "wait")  # fmt: skip
 
-    def __init__(self, number: int, at: int, *, track_only: bool) -> None:
-        self.number, self.at, self.track_only = number, at, track_only
-        self.sent = self.held = self.coalesced = self.abandoned = False
-        self.filled = self.shown = self.viewed = self.clicked = False
+    def __init__(self, number: int, place: int, at: int, *, track_only: bool) -> None:
+        self.number, self.place, self.at, self.track_only = number, place, at, track_only
+        self.sent = self.held = self.abandoned = False
+        self.shown = self.viewed = self.clicked = False
         self.ending = Fate.CANCELLED
         self.replied = at
         self.wait, self.revenue = 0, 0.0
@@ -79,7 +64,7 @@ class _Turn:
     @property
     def fate(self) -> Fate:
         """What became of it."""
-        if self.coalesced:
+        if not self.sent:
             return Fate.COALESCED
         if self.track_only:
             return Fate.TRACK_ONLY
@@ -96,50 +81,47 @@ class _Turn:
 class _Stage:
     """One conversation: its session, and everyone around it."""
 
-    def __init__(self, talk: Talk, rule: AnyRule, world: _World, dice: Dice, turns: list[_Turn]) -> None:
-        self._talk, self._world, self._dice, self._turns = talk, world, dice, turns
-        self._messages = list(reversed(list(zip(_said(talk.messages, world, dice), talk.messages, strict=True))))
+    def __init__(self, talk: Talk, rule: AnyRule, world: World, conversation: int, turns: list[_Turn]) -> None:
+        self._world, self._turns, self._first = world, turns, world.first[conversation]
+        lines = list(zip(world.said(conversation), talk.messages, strict=True))
+        self._messages = lines[::-1]
         self._by_id: dict[str, _Turn] = {}
         self._frames: list[tuple[int, int, str, _Slot]] = []  # no two have the same first two
         self._slots: list[_Slot] = []
-        self.clock = SimulatedClock(self._messages[-1][0] if self._messages else 0)
+        self.clock = SimulatedClock(lines[0][0] if lines else 0)
         self.session = create_session(
             publisher_token="simulated",
             user_id=talk.owner,
             conversation_id=talk.id,
             install_id=INSTALL_ID,
             ad_server_url="https://ads.invalid",
-            client=Client(transport=_Server(self.clock, world, dice, turns)),
+            client=Client(transport=_Server(self.clock, world, turns)),
             scheduler=self.clock,
             pacing=rule,
             on_event=self._on_event,
         )
-        self.session.preloads.subscribe(self._on_step)
 
     def play(self) -> Iterator[Moment]:
         """Let it all happen, one thing at a time; before each it says when."""
-        while (moment := self._next()) is not None:
-            yield moment
-            at, what = moment
+        clock, messages, frames = self.clock, self._messages, self._frames
+        while True:
+            at, what = clock.due, ANSWER
+            if frames and frames[0][0] < at:
+                at, what = frames[0][0], FRAME
+            if messages and messages[-1][0] < at:
+                at, what = messages[-1][0], MESSAGE
+            if at == NEVER:
+                break
+            yield at, what
             if what == ANSWER:
-                self.clock.ring()
-                continue
-            self.clock.us = at
-            if what == FRAME:
-                _, _, name, slot = heapq.heappop(self._frames)
+                clock.ring()
+            elif what == FRAME:
+                clock.us, _, name, slot = heappop(frames)
                 slot.tell(name)
             else:
-                self._say(self._messages.pop()[1])
+                clock.us, line = messages.pop()
+                self._say(line)
         self.session.destroy()
-
-    def _next(self) -> Moment | None:
-        first: Moment | None = None
-        if self._messages:
-            first = self._messages[-1][0], MESSAGE
-        if self._frames and (first is None or self._frames[0][0] <= first[0]):
-            first = self._frames[0][0], FRAME
-        due = self.clock.due
-        return (due, ANSWER) if due is not None and (first is None or due <= first[0]) else first
 
     def _say(self, line: Line) -> None:
         if line.role == "user":
@@ -148,7 +130,8 @@ class _Stage:
                 self._messages.clear()
                 return
             self._clear_away()
-            turn = _Turn(len(self._turns) + 1, self.clock.us, track_only=line.track_only)
+            before = len(self._turns)
+            turn = _Turn(before + 1, self._first + before, self.clock.us, track_only=line.track_only)
             self._turns.append(turn)
             self._by_id[line.id] = turn
         message = Message(line.id, line.role, line.content, self.clock.now)
@@ -156,7 +139,7 @@ class _Stage:
         if line.role == "assistant" and self._turns:
             turn = self._turns[-1]
             turn.replied = self.clock.us
-            if turn.filled and not turn.shown:
+            if turn.ending is Fate.FILLED and not turn.shown:
                 self._render(turn, line.id)
 
     def _render(self, turn: _Turn, message_id: str) -> None:
@@ -167,11 +150,14 @@ class _Stage:
     def _leaves(self, turn: _Turn) -> bool:
         if not turn.sent:  # it is still in its debounce: who sends two messages at once does not leave between them
             return False
-        below = leaves_below(self._world.models, turn.wait if turn.shown else None)
-        return share(self._dice.throw(turn.number, Purpose.LEAVE)) < below
+        world = self._world
+        below = leaves_below(world.models, turn.wait) if turn.shown else world.leave
+        return world.leaving[turn.place] < below
 
     def _clear_away(self) -> None:
         """Destroy the ads that nothing more will come of, as a page does with what has scrolled away."""
+        if not self._slots:
+            return
         waiting = {slot for _, _, _, slot in self._frames}
         for slot in self._slots:
             if slot not in waiting and slot.ad is not None:
@@ -180,100 +166,70 @@ class _Stage:
 
     def show(self, slot: _Slot, turn: _Turn) -> None:
         """An ad is under its reply: whoever looks at it does so from now on."""
-        world, dice, number = self._world, self._dice, turn.number
+        world, place = self._world, turn.place
         turn.shown = True
         turn.wait = self.clock.us - turn.replied
-        if share(dice.throw(number, Purpose.VIEW)) >= world.view:
+        if world.viewing[place] >= world.view:
             return
-        viewed = self.clock.us + world.times.view_after.us(dice.throw(number, Purpose.VIEW_DELAY))
-        heapq.heappush(self._frames, (viewed, 2 * number, "ad.viewed", slot))
-        if share(dice.throw(number, Purpose.CLICK)) < world.click:
-            clicked = viewed + world.times.click_after.us(dice.throw(number, Purpose.CLICK_DELAY))
-            heapq.heappush(self._frames, (clicked, 2 * number + 1, "ad.clicked", slot))
-
-    def _on_step(self, step: PreloadStep) -> None:
-        turn = self._by_id[step.user_message_id]
-        match step.name:
-            case "sent":
-                turn.sent, turn.held = True, bool(step.track_only)
-            case "coalesced":
-                turn.coalesced = True
-            case "resolved" if step.outcome in _ENDINGS:
-                turn.ending = _ENDINGS[step.outcome]
-            case _:
-                pass
+        viewed = self.clock.us + world.view_after[place]
+        heappush(self._frames, (viewed, 2 * place, "ad.viewed", slot))
+        if world.clicking[place] < world.click:
+            heappush(self._frames, (viewed + world.click_after[place], 2 * place + 1, "ad.clicked", slot))
 
     def _on_event(self, event: AdEvent) -> None:
+        if event.user_message_id is None:
+            return
+        turn = self._by_id[event.user_message_id]
         match event:
-            case Filled(user_message_id=str(message_id)):
-                turn = self._by_id[message_id]
-                turn.filled = True
+            case NoFill():
+                turn.ending = Fate.NO_FILL
+            case Filled():
+                turn.ending = Fate.FILLED
                 if event.message_id is not None:
                     self._render(turn, event.message_id)
-            case Viewed(user_message_id=str(message_id)):
-                turn = self._by_id[message_id]
+            case Viewed():
                 turn.viewed, turn.revenue = True, event.revenue or 0.0
-            case Clicked(user_message_id=str(message_id)):
-                self._by_id[message_id].clicked = True
+            case Clicked():
+                turn.clicked = True
+            case AdError():
+                turn.ending = Fate.ERROR
             case _:
                 pass
-
-
-_ENDINGS: Final = {"filled": Fate.FILLED, "no_fill": Fate.NO_FILL, "error": Fate.ERROR}
-
-
-def _said(lines: Sequence[Line], world: _World, dice: Dice) -> Iterator[int]:
-    """When each line is said: a pause that is on record is kept, another is drawn."""
-    models, times = world.models, world.times
-    at, before = 0, None
-    for place, line in enumerate(lines):
-        recorded = None if line.at is None or (place and models.times == "drawn") else micros(line.at)
-        if place == 0:
-            start = dice.throw(0, Purpose.START) % (seconds_us(models.span) or 1)
-            at = micros(models.start) + start if recorded is None else recorded
-        elif recorded is not None and before is not None:
-            at += max(recorded - before, 0)
-        elif line.role == "user":
-            at += times.typing.us(dice.throw(place, Purpose.TYPING))
-        else:
-            at += times.reply.us(dice.throw(place, Purpose.REPLY))
-        before = recorded
-        yield at
 
 
 class _Server:
     """An ad server that throws the dice: how long it takes, and whether there is an ad."""
 
-    def __init__(self, clock: SimulatedClock, world: _World, dice: Dice, turns: list[_Turn]) -> None:
-        self._clock, self._world, self._dice, self._turns = clock, world, dice, turns
+    def __init__(self, clock: SimulatedClock, world: World, turns: list[_Turn]) -> None:
+        self._clock, self._world, self._turns = clock, world, turns
         self._ads = 0
-        self._turn, self._attempt = 0, 0
+        self._attempt = 0
 
     def __call__(self, request: HttpRequest) -> Observable[HttpResponse]:
         """The request as a cold observable in virtual time."""
+        return Source(partial(self._take, request))
 
-        def subscribe(observer: ObserverBase[HttpResponse], _: SchedulerBase | None = None) -> DisposableBase:
-            if not request.url.endswith("/preload"):  # /init leaves the defaults as they are; a report is not read
-                return self._clock.schedule(lambda _, __=None: _answer(observer, _NOTHING))
-            number = self._turns[-1].number
-            self._attempt = self._attempt + 1 if number == self._turn else 0
-            self._turn = number
-            track_only = request.headers["Kontextso-Is-Disabled"] == "1"
-            after = self._world.times.latency.us(self._dice.throw(number, Purpose.LATENCY + self._attempt))
-            return self._clock.schedule_relative(
-                after / MICROS, lambda _, __=None: _answer(observer, self._decide(number, track_only=track_only))
-            )
+    def _take(
+        self, request: HttpRequest, observer: ObserverBase[HttpResponse], _: SchedulerBase | None = None
+    ) -> DisposableBase:
+        if not request.url.endswith("/preload"):  # /init leaves the defaults as they are; a report is not read
+            return self._clock.start(0, partial(_answer, observer, _NOTHING))
+        turn = self._turns[-1]
+        self._attempt = self._attempt + 1 if turn.sent else 0
+        turn.sent, turn.held = True, request.headers["Kontextso-Is-Disabled"] == "1"
+        after = self._world.latency(turn.place, turn.number, self._attempt)
+        return self._clock.start(after, partial(self._judge, observer, turn))
 
-        return Source(subscribe)
+    def _judge(self, observer: ObserverBase[HttpResponse], turn: _Turn, *_: object) -> None:
+        _answer(observer, _SKIPPED if turn.held else self._decide(turn))
 
-    def _decide(self, number: int, *, track_only: bool) -> HttpResponse:
+    def _decide(self, turn: _Turn) -> HttpResponse:
         fills, worth = self._world.fills, self._world.models.revenue
-        fill = fills[min(self._ads, len(fills) - 1)]
-        if track_only or share(self._dice.throw(number, Purpose.FILL)) >= fill:
+        if self._world.filling[turn.place] >= fills[min(self._ads, len(fills) - 1)]:
             return _SKIPPED
         revenue = worth[min(self._ads, len(worth) - 1)]
         self._ads += 1
-        bid = {"bidId": f"{number:08x}-0000-4000-8000-000000000000", "code": CODE, "revenue": revenue}
+        bid = {"bidId": f"{turn.number:08x}-0000-4000-8000-000000000000", "code": CODE, "revenue": revenue}
         return HttpResponse(200, msgspec.json.encode({"sessionId": SESSION_ID, "bids": [bid]}))
 
 
@@ -283,7 +239,7 @@ _SKIPPED: Final = HttpResponse(
 )
 
 
-def _answer(observer: ObserverBase[HttpResponse], response: HttpResponse) -> None:
+def _answer(observer: ObserverBase[HttpResponse], response: HttpResponse, *_: object) -> None:
     observer.on_next(response)
     observer.on_completed()
 

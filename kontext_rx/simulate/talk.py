@@ -103,7 +103,7 @@ _DECODER: Final = msgspec.msgpack.Decoder(list[Talk])  # a list never begins as 
 
 
 def _is_id(given: object) -> bool:
-    return isinstance(given, str) and bool(given.strip()) and is_sendable(given)
+    return isinstance(given, str) and bool(given.strip()) and (given.isascii() or is_sendable(given))
 
 
 def _line(given: object) -> Line:

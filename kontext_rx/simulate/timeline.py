@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     Flags: TypeAlias = NDArray[np.bool_]
 
 __all__ = [
-    "DEBOUNCE_US", "MICROS", "NEVER", "SECOND_US", "TIMEOUT_US", "Timeline", "leaves_below", "micros",
-    "timeline",
+    "DEBOUNCE_US", "MICROS", "NEVER", "SECOND_US", "TIMEOUT_US", "Script", "Timeline", "leaves_below", "micros",
+    "script", "timeline",
 ]  # fmt: skip
 
 SECOND_US: Final = 1_000_000
@@ -96,8 +96,29 @@ def leaves_below(models: Models, wait_us: int | None) -> int:
     return threshold(hazard)
 
 
-def timeline(talks: Sequence[Talk], models: Models, seed: int) -> Timeline:
-    """Throw the dice of all of *talks*, whatever the rules."""
+class Script(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """When the messages of many conversations are said, one after the other, and the dice of their turns."""
+
+    said: Ints
+    """Of each message: epoch microseconds."""
+    owner: Ints
+    """Which conversation each message is of."""
+    users: Ints
+    """Of each turn, which message is the user's."""
+    first: Ints
+    """Of each conversation, where its turns begin; and where the last one's end."""
+    number: Ints
+    """Of each turn: from 1 in its conversation."""
+    keys: NDArray[np.uint64]
+    """Of each turn, the key of its conversation's dice."""
+
+    def draws(self, purpose: int) -> NDArray[np.uint64]:
+        """What each turn draws for *purpose*."""
+        return throw(self.keys, self.number.astype(np.uint64), purpose)
+
+
+def script(talks: Sequence[Talk], models: Models, seed: int) -> Script:
+    """Throw the dice for when all of *talks* are said."""
     lines = [line for talk in talks for line in talk.messages]
     lengths = np.array([len(talk.messages) for talk in talks], np.int64)
     ends = np.cumsum(lengths)
@@ -106,25 +127,32 @@ def timeline(talks: Sequence[Talk], models: Models, seed: int) -> Timeline:
     place = np.arange(len(lines)) - np.repeat(ends - lengths, lengths)
     is_user = np.array([line.role == "user" for line in lines], np.bool_)
 
-    times = times_of(models)
-    said = _said(talks, models, keys, owner, place, is_user)
-
     users = np.flatnonzero(is_user)
-    turns = np.bincount(owner[users], minlength=len(talks))
-    first = np.cumsum(np.append([0], turns))
     whose = owner[users]
-    number = np.arange(len(users)) - np.repeat(first[:-1], turns) + 1
-    turn_keys, number_keys = keys[whose], number.astype(np.uint64)
+    turns = np.bincount(whose, minlength=len(talks))
+    first = np.cumsum(np.append([0], turns))
+    return Script(
+        said=_said(talks, models, keys, owner, place, is_user),
+        owner=owner,
+        users=users,
+        first=first,
+        number=np.arange(len(users)) - np.repeat(first[:-1], turns) + 1,
+        keys=keys[whose],
+    )
 
-    def draws(purpose: int) -> NDArray[np.uint64]:
-        return throw(turn_keys, number_keys, purpose)
+
+def timeline(talks: Sequence[Talk], models: Models, seed: int) -> Timeline:
+    """Throw the dice of all of *talks*, whatever the rules."""
+    told = script(talks, models, seed)
+    said, owner, users, draws = told.said, told.owner, told.users, told.draws
+    times, whose = times_of(models), told.owner[told.users]
 
     at = said[users]
     follows = np.append(whose[1:] == whose[:-1], [False])[: len(users)]
     newer = np.where(follows, np.append(at[1:], [NEVER])[: len(users)], NEVER)
     coalesced = newer < at + DEBOUNCE_US
 
-    took, failed = _answers(times.latency, draws(Purpose.LATENCY), turn_keys, number)
+    took, failed = _answers(times.latency, draws(Purpose.LATENCY), told.keys, told.number)
     answered = at + DEBOUNCE_US + took
     reply = _replies(said, owner, users, answered)
     shown = np.where(reply == NEVER, NEVER, np.maximum(reply, answered))
@@ -143,12 +171,12 @@ def timeline(talks: Sequence[Talk], models: Models, seed: int) -> Timeline:
     hazard = models.leave + (models.leave_after_ad + models.leave_per_second * (wait / MICROS))
     below = (np.clip(hazard, 0.0, 1.0) * float(threshold(1.0))).astype(np.int64)
     return Timeline(
-        first=first,
+        first=told.first,
         said=said,
         place=users,
         at=at,
         coalesced=coalesced,
-        track_only=np.array([line.track_only for line in lines], np.bool_)[users],
+        track_only=np.array([line.track_only for talk in talks for line in talk.messages], np.bool_)[users],
         answered=answered,
         failed=failed,
         cancelled=newer < answered,

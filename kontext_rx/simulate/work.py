@@ -29,7 +29,7 @@ __all__ = ["Job", "Part", "hand_out", "pack", "run_packed"]
 Part: TypeAlias = "list[Talk] | Stretch | Bucket"
 """What is handed out: conversations, or where they are in files, or where those of some users are put together."""
 
-SESSION: Final = 64
+SESSION: Final = 32
 """How many times the session engine takes as long, about. Source: measured; it makes parts of files smaller."""
 
 

@@ -6,7 +6,8 @@ import pytest
 from reactivex import Observable
 from watched import Watched
 
-from kontext_rx import AdAlreadyMountedError, AdDestroyedError, AdError, AdEvent, InvalidOptionError, Message
+from kontext_rx import AdAlreadyMountedError, AdDestroyedError, AdError, AdEvent, InvalidOptionError, Message, record
+from kontext_rx.recording.entries import Rang
 from kontext_rx.source import Feed
 from kontext_rx.testing import fill
 from kontext_rx.typing import FrameMessage
@@ -202,6 +203,22 @@ def test_destroying_stops_the_modal_s_clock(watched: Watched) -> None:
     ad.destroy()
     watched.clock.advance(60)
     assert [name for name, *_ in watched.told] == ["ad.filled"]
+
+
+def test_destroying_while_the_modal_opens_leaves_no_clock_behind(watched: Watched) -> None:
+    class Leaving(Slot):
+        def open_modal(self, url: str) -> None:
+            ad.destroy()
+
+    recording = record(watched.session)
+    filled(watched)
+    slot = Leaving()
+    ad = watched.session.render(message_id="a1", element=slot)
+    before = [entry for entry in recording.entries if isinstance(entry, Rang)]
+    slot.say("open-component-iframe", component="modal")
+    watched.clock.advance(60)
+    assert ad.is_destroyed
+    assert [entry for entry in recording.entries if isinstance(entry, Rang)] == before
 
 
 def test_a_user_event_reaches_the_frames_of_its_placement(watched: Watched) -> None:
