@@ -468,25 +468,26 @@ def judge_preload(status: int, body: bytes, enabled: tuple[str, ...]) -> Preload
     if not 200 <= status < 300:
         return Failed(f"HTTP {status}", "request_failed", status=status)
     try:
-        filled = _decode_filled(body)
+        usual = _decode_usual(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _judge_any(body, enabled)
-    if filled.err_code is not UNSET or filled.skip is not UNSET or not _UUID.fullmatch(filled.session_id):
+    if usual.err_code is not UNSET or not _UUID.fullmatch(usual.session_id):
         return _judge_any(body, enabled)
     bids: list[Bid] = []
-    for one in filled.bids:
+    for one in usual.bids:
         if not _UUID.fullmatch(one.bid_id) or (type(one.revenue) is int and not _is_number(one.revenue)):
             return _judge_any(body, enabled)
         creative = one.creative_type if one.om is None or one.om.creative_type is None else one.om.creative_type
         bids.append(_bid_of(one.bid_id, one.code, one.revenue, one.impression_trigger, creative))
-    return _fill(bids, filled.session_id.lower(), enabled)
+    session_id = usual.session_id.lower()
+    return Skip(usual.skip_code or "unknown", session_id) if usual.skip else _fill(bids, session_id, enabled)
 
 
 class _Om(msgspec.Struct, rename="camel", gc=False):
     creative_type: str | None = None
 
 
-class _FilledBid(msgspec.Struct, rename="camel", gc=False):
+class _UsualBid(msgspec.Struct, rename="camel", gc=False):
     bid_id: str
     code: str
     revenue: int | float | None = None
@@ -495,16 +496,17 @@ class _FilledBid(msgspec.Struct, rename="camel", gc=False):
     om: _Om | None = None
 
 
-class _Filled(msgspec.Struct, rename="camel"):
-    """An answer with ads, as nearly all of them are; one that differs in anything is read field by field."""
+class _Usual(msgspec.Struct, rename="camel"):
+    """Ads, or a skip, as nearly all answers are; one that differs in anything is read field by field."""
 
     session_id: str
-    bids: list[_FilledBid]
+    bids: tuple[_UsualBid, ...] = ()
+    skip: bool = False
+    skip_code: str | None = None
     err_code: Raw | UnsetType = UNSET
-    skip: Raw | UnsetType = UNSET
 
 
-_decode_filled: Final = msgspec.json.Decoder(_Filled).decode
+_decode_usual: Final = msgspec.json.Decoder(_Usual).decode
 
 
 def _judge_any(body: bytes, enabled: tuple[str, ...]) -> PreloadAnswer:
