@@ -15,7 +15,7 @@ import msgspec
 from reactivex.abc import SchedulerBase
 from reactivex.scheduler import VirtualTimeScheduler
 
-from .client import Client, shared_client
+from .client import Client, backend_of, shared_client
 from .clock import loop_scheduler
 from .context import ClientContext
 from .errors import InvalidOptionError
@@ -160,7 +160,7 @@ def create_session(
     return Session(
         options,
         install_id=load_install_id(install_id, install_id_store, options.user_id) if enabled else "",
-        client=(client or shared_client(cast(asyncio.AbstractEventLoop, loop))) if enabled else None,
+        backend=backend_of(client or shared_client(cast(asyncio.AbstractEventLoop, loop))) if enabled else None,
         scheduler=scheduler or (loop_scheduler(loop) if loop is not None else _NoTimers()),
         loop=loop,
         pacing=pacing,

@@ -11,7 +11,7 @@ import msgspec
 from reactivex.abc import DisposableBase, SchedulerBase
 
 from . import wire
-from .client import Client
+from .backend import Backend
 from .event import AdError
 from .exchange import Arrival, Exchange, Lost, Retry
 from .gate import Gate
@@ -41,7 +41,7 @@ class ServerLink:
     """
 
     __slots__ = (
-        "_client",
+        "_backend",
         "_consent",
         "_history",
         "_init",
@@ -66,7 +66,7 @@ class ServerLink:
         options: Options,
         *,
         install_id: str,
-        client: Client | None,
+        backend: Backend | None,
         history: History,
         outlet: Outlet,
         consent: ConsentProvider | None,
@@ -74,9 +74,9 @@ class ServerLink:
         self.options = options
         self.session_id: str | None = None
         self.timeout_ms = DEFAULT_TIMEOUT_MS
-        self.disabled = client is None
-        self._install_id, self._client = install_id, client
-        self._send = None if client is None else client.transport
+        self.disabled = backend is None
+        self._install_id, self._backend = install_id, backend
+        self._send = None if backend is None else backend.transport
         self.requests = 0
         """How many were sent, reports not counted."""
         self._history, self._outlet, self._consent = history, outlet, consent
@@ -162,14 +162,14 @@ class ServerLink:
         """
         message_id, outlet = paced.submitted.message.id, self._outlet
         at = outlet.door.instant
-        if self.disabled or self._send is None or self._client is None:
+        if self.disabled or self._send is None or self._backend is None:
             outlet.step(PreloadStep(name="cancelled", user_message_id=message_id, at=at, reason="session_disabled"))
             outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
             return _Declined(switch, Answered(message_id, Silent("session_disabled"), at))
         try:
             request = self._preload_request(paced.track_only)
         except Exception as error:
-            self._client.tally.internal_errors += 1
+            self._backend.tally.internal_errors += 1
             outlet.report(error, "preload")
             failed = wire.lost(type(error).__name__)
             self._resolve(message_id, "error", failed.err_code)
@@ -180,7 +180,7 @@ class ServerLink:
             self._send,
             request,
             self,
-            self._client.gate,
+            self._backend.gate,
             paced,
             switch,
             self._history.messages,
@@ -218,8 +218,8 @@ class ServerLink:
     def let_go(self, paced: PacedTurn) -> None:
         """A request was let go before it was answered."""
         message_id, newer = paced.submitted.message.id, self.newest
-        if self._client is not None:
-            self._client.tally.cancelled += 1
+        if self._backend is not None:
+            self._backend.tally.cancelled += 1
         self._outlet.step(
             PreloadStep(
                 name="cancelled",
@@ -349,7 +349,7 @@ class ServerLink:
         if self._send is None:
             return
         if self._telemetry is None:
-            self._telemetry = Telemetry(self._send, self._outlet.door.scheduler, self._client and self._client.tally)
+            self._telemetry = Telemetry(self._send, self._outlet.door.scheduler, self._backend and self._backend.tally)
         self._telemetry.post(HttpRequest(f"{self.options.ad_server_url}/{path}", wire.JSON_TYPE, body))
 
     async def flush(self, timeout_s: float) -> None:

@@ -14,7 +14,8 @@ from reactivex.abc import ObserverBase, SchedulerBase
 
 from . import wire
 from .ad import Ad
-from .client import Client, close_shared
+from .backend import Backend
+from .client import leave
 from .clock import Clock, LoopScheduler
 from .context import ClientContext
 from .errors import InvalidMessageError, InvalidOptionError, SessionDestroyedError, WrongThreadError
@@ -98,7 +99,7 @@ class Session:
     __slots__ = (
         "__weakref__",
         "_ads",
-        "_client",
+        "_backend",
         "_destroyed",
         "_history",
         "_link",
@@ -119,7 +120,7 @@ class Session:
         options: Options,
         *,
         install_id: str,
-        client: Client | None,
+        backend: Backend | None,
         scheduler: SchedulerBase,
         loop: asyncio.AbstractEventLoop | None,
         pacing: AnyRule | None,
@@ -127,11 +128,11 @@ class Session:
         on_event: EventCallback | None,
         on_debug_event: DebugCallback | None,
     ) -> None:
-        self._client, self._scheduler, self._loop = client, scheduler, loop
+        self._backend, self._scheduler, self._loop = backend, scheduler, loop
         self._thread = threading.get_ident()
         self._destroyed = False
         # Without ads there is nothing that belongs to a loop: any thread may use it, one at a time.
-        self._lock = threading.RLock() if client is None else None
+        self._lock = threading.RLock() if backend is None else None
 
         self._history = History(wire.encode_message)
         self._outlet = Outlet(options.conversation_id, scheduler, self._history, on_event, on_debug_event)
@@ -140,7 +141,7 @@ class Session:
         self._link = ServerLink(
             options,
             install_id=install_id,
-            client=client,
+            backend=backend,
             history=self._history,
             outlet=self._outlet,
             consent=consent,
@@ -150,8 +151,8 @@ class Session:
         self._preloads: _Preloads | None = None  # made when the first message needs it: an idle session is cheap
         self._unsent: str | None = None  # the user message that waits in the debounce
 
-        if client is not None:
-            client.tally.sessions += 1
+        if backend is not None:
+            backend.tally.sessions += 1
         self._link.open()
 
     def __repr__(self) -> str:
@@ -432,9 +433,8 @@ class Session:
             self.destroy()
         if door.tasks:
             await asyncio.wait(door.tasks, timeout=CALLBACK_GRACE_S)
-        if self._client is not None and self._loop is not None:
-            await self._client.settled()
-            await close_shared(self._loop, self._client)
+        if self._backend is not None and self._loop is not None:
+            await leave(self._loop, self._backend)
         if isinstance(self._scheduler, LoopScheduler):
             self._scheduler.tidy()
 
@@ -480,8 +480,8 @@ class Session:
         self._history.clear()
         self._state = State()
         self._preloads = self._unsent = None
-        if self._client is not None:
-            self._client.tally.sessions -= 1
+        if self._backend is not None:
+            self._backend.tally.sessions -= 1
 
     # --- inside: messages become inputs, and what follows from them is done and told ---
 
@@ -527,11 +527,11 @@ class Session:
         self._link.newest = message_id
         if self._unsent is not None:
             outlet.step(PreloadStep(name="coalesced", user_message_id=self._unsent, at=at, by=message_id))
-            if self._client is not None:
-                self._client.tally.coalesced += 1
+            if self._backend is not None:
+                self._backend.tally.coalesced += 1
             self._unsent = None
         self._feed(Asked(message_id, at))
-        if self._client is not None:
+        if self._backend is not None:
             if self._preloads is None:
                 self._preloads = _Preloads(self, outlet.door)
             # Also when disabled: a newer message still lets the request in flight go.
@@ -601,8 +601,8 @@ class Session:
     def _broken(self, error: Exception) -> None:
         """A defect of ours: the turn is lost, the session goes on with the next."""
         live = self._state.live
-        if self._client is not None:
-            self._client.tally.internal_errors += 1
+        if self._backend is not None:
+            self._backend.tally.internal_errors += 1
         preloads, self._preloads, self._unsent = self._preloads, None, None
         if preloads is not None:
             preloads.dispose()
@@ -633,7 +633,7 @@ class Session:
 
     @property
     def _disabled_by(self) -> str:
-        if self._client is None:
+        if self._backend is None:
             return "enabled=False"
         init = self._link.init
         return "the server, at /init" if init is not None and not init.enabled else "an error of the server's, for good"
@@ -682,7 +682,7 @@ class Session:
             rule=self._rule,
             init=self._link.init,
             requests=self._link.requests,
-            enabled=self._client is not None,
+            enabled=self._backend is not None,
             has_begun=bool(self._history.messages) or bool(self._ads),
         )
 

@@ -10,7 +10,7 @@ from typing import Final
 from reactivex.abc import SchedulerBase
 from reactivex.disposable import SerialDisposable
 
-from .client import Tally
+from .backend import Tally
 from .exchange import exchange
 from .typing import HttpRequest, Transport
 

@@ -21,8 +21,9 @@ from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 import kontext_rx as kx
 from kontext_rx.adserver import AdServer, Settings, answers
-from kontext_rx.client import BODY_LIMIT, KEEPALIVE_S, AiohttpTransport, Client, close_shared, shared_client
+from kontext_rx.client import Client, backend_of, leave, shared_client
 from kontext_rx.exchange import Lost, exchange
+from kontext_rx.transport import BODY_LIMIT, KEEPALIVE_S, AiohttpTransport
 from kontext_rx.typing import BodyTooLargeError, HttpRequest, HttpResponse
 
 JSON = {"Content-Type": "application/json"}
@@ -108,6 +109,12 @@ def post(url: str, path: str = "/preload", body: bytes = b'{"a": "\xc3\xbc"}') -
     return HttpRequest(url + path, JSON, body)
 
 
+async def settled(client: Client) -> None:
+    """Until what was let go is off the wire."""
+    if (pool := backend_of(client).pool) is not None:
+        await pool.settled()
+
+
 async def asked(client: Client, wire: Wire, *say: Say) -> HttpResponse:
     wire.say += say
     return await client.transport(post(wire.url))
@@ -181,7 +188,7 @@ async def test_a_request_that_is_let_go_is_aborted_on_the_wire(client: Client, w
         await wire.arrived.wait()
         life.dispose()
         await wire.left.wait()
-        await client.settled()
+        await settled(client)
     assert came == []
 
 
@@ -200,7 +207,7 @@ async def test_an_answer_that_is_half_here_is_aborted_too(client: Client, wire: 
 async def test_a_request_is_let_go_before_it_was_begun(client: Client, wire: Wire) -> None:
     """Subscribed and disposed in one breath: nothing reaches the wire (P-045)."""
     client.transport(post(wire.url)).subscribe().dispose()
-    await client.settled()
+    await settled(client)
     await client.transport(post(wire.url, "/init"))
     assert [heard.line for heard in wire.heard] == ["POST /init HTTP/1.1"]
 
@@ -433,7 +440,7 @@ async def test_a_transport_of_the_app_s_own_needs_no_closing() -> None:
     transport = AiohttpTransport()
     async with Client(transport=transport) as client:
         assert client.transport is transport
-        await client.settled()
+        await settled(client)
 
 
 async def test_the_sessions_of_a_loop_share_one_client() -> None:
@@ -441,16 +448,16 @@ async def test_the_sessions_of_a_loop_share_one_client() -> None:
     loop = asyncio.get_running_loop()
     shared = shared_client(loop)
     assert shared_client(loop) is shared
-    shared.tally.sessions += 1
-    await close_shared(loop, shared)
+    backend_of(shared).tally.sessions += 1
+    await leave(loop, backend_of(shared))
     assert shared_client(loop) is shared
-    shared.tally.sessions -= 1
-    await close_shared(loop, Client())
+    backend_of(shared).tally.sessions -= 1
+    await leave(loop, backend_of(Client()))
     assert shared_client(loop) is shared
-    await close_shared(loop, shared)
+    await leave(loop, backend_of(shared))
     other = shared_client(loop)
     assert other is not shared
-    await close_shared(loop, other)
+    await leave(loop, backend_of(other))
 
 
 def options(server: AdServer, number: int = 1) -> dict[str, Any]:
@@ -624,6 +631,6 @@ async def test_the_pool_of_a_loop_that_ended_without_a_word_is_forgotten() -> No
     here = asyncio.get_running_loop()
     mine = shared_client(here)
     assert loop not in _shared
-    await close_shared(here, mine)
+    await leave(here, backend_of(mine))
     assert here not in _shared
     gc.collect()

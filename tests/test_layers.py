@@ -13,8 +13,8 @@ HOUSE = Path(kontext_rx.__file__).parent
 ROOMS = {
     "1 values": "errors message event trace context options typing",
     "2 pure": "history pairing wire css frame ledger explain",
-    "3 streams": "source door deadlines clock reader stream ops pacing preload gate exchange journal",
-    "4 edges": "client telemetry install started log hosts adserver",
+    "3 streams": "source door deadlines clock reader stream ops pacing preload gate backend exchange journal",
+    "4 edges": "transport client telemetry install started log hosts adserver",
     "5 house": "outlet pacer link ad session create",
     "6 around": "conversations recording marbles testing simulate cli demo notebook __main__",
 }
@@ -23,7 +23,7 @@ ROOMS = {
 ROOM = {module: room for room, modules in ROOMS.items() for module in modules.split()}
 
 KEPT_TO = {
-    "aiohttp": {"client", "adserver", "hosts", "demo"},
+    "aiohttp": {"client", "transport", "adserver", "hosts", "demo"},
     "structlog": {"log"},
     "click": {"cli"},
     "rich": {"cli"},

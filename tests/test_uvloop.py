@@ -73,7 +73,7 @@ def test_nothing_is_left_when_it_is_closed() -> None:
             sent.dispose()
             await client.aclose()
             assert client.stats.in_flight == client.stats.sessions == 0
-            ours = [task for task in asyncio.all_tasks() if "kontext_rx/client" in repr(task.get_coro())]
+            ours = [task for task in asyncio.all_tasks() if "kontext_rx/transport" in repr(task.get_coro())]
             assert ours == []
 
     run(main)

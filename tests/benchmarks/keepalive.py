@@ -27,7 +27,7 @@ from processes import CORES, kept_to
 from server import MANNERS, AdServer, Counter, times
 from sides import Conversation, Ours
 
-from kontext_rx.client import KEEPALIVE_S
+from kontext_rx.transport import KEEPALIVE_S
 
 DEFAULT: Final = "aiohttp's"
 """The connector as it is by itself."""
