@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias
 
 import msgspec
-from reactivex import Observable
 from reactivex.abc import DisposableBase, ObserverBase, SchedulerBase
 
 from .gate import Gate
-from .source import Source
 from .typing import HttpRequest, HttpResponse, Transport
 from .wire import retry_after_s
 
-__all__ = ["RETRIES", "Arrival", "CrowdedOutError", "Exchange", "Lost", "Post", "Retry", "exchange"]
+__all__ = ["RETRIES", "Arrival", "CrowdedOutError", "Exchange", "Lost", "Post", "Retry"]
 
 RETRIES: Final = 3
 """Attempts after the first. Source: the official SDKs."""
@@ -85,6 +82,11 @@ class Exchange(ObserverBase[HttpResponse], DisposableBase):
     no other: more attempts are the last thing that a crowd needs.
 
     It is the observer of what the transport gives, and its own subscription: a turn has one of it, and nothing else.
+
+        request:  --x          (fails)
+                       --429   (a pause of 1 s later)
+                              --r|
+        ended:    --------------r
     """
 
     __slots__ = (
@@ -247,57 +249,6 @@ def _lost(arrival: Exception | Lost | None) -> Lost:
             return Lost("the transport gave no answer", again=False)
         case _:
             return Lost(_text(arrival), arrival, again=isinstance(arrival, OSError))
-
-
-def exchange(
-    send: Transport,
-    request: HttpRequest,
-    *,
-    timeout_s: float,
-    scheduler: SchedulerBase,
-    retries: int = RETRIES,
-    on_retry: Callable[[Retry], None] | None = None,
-) -> Observable[HttpResponse | Lost]:
-    """
-    An `Exchange` as an observable: the answer to *request*, or `Lost`; then it completes. It never errors.
-
-        request:  --x          (fails)
-                       --429   (a pause of 1 s later)
-                              --r|
-        exchange: --------------r|
-    """
-
-    def subscribe(observer: ObserverBase[HttpResponse | Lost], _: SchedulerBase | None = None) -> DisposableBase:
-        observed = _Observed(observer, on_retry, send, request, timeout_s, scheduler, retries)
-        observed.attempt()
-        return observed
-
-    return Source(subscribe)
-
-
-class _Observed(Exchange):
-    __slots__ = ("_observer", "_on_retry")
-
-    def __init__(
-        self,
-        observer: ObserverBase[HttpResponse | Lost],
-        on_retry: Callable[[Retry], None] | None,
-        send: Transport,
-        request: HttpRequest,
-        timeout_s: float,
-        scheduler: SchedulerBase,
-        retries: int,
-    ) -> None:
-        super().__init__(send, request, timeout_s=timeout_s, scheduler=scheduler, retries=retries)
-        self._observer, self._on_retry = observer, on_retry
-
-    def ended(self, result: HttpResponse | Lost) -> None:
-        self._observer.on_next(result)
-        self._observer.on_completed()
-
-    def retrying(self, retry: Retry) -> None:
-        if self._on_retry is not None:
-            self._on_retry(retry)
 
 
 def pause_s(result: HttpResponse | Lost, number: int, retries: int, scheduler: SchedulerBase) -> float | None:

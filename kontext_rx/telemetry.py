@@ -8,11 +8,10 @@ from collections import deque
 from typing import Final
 
 from reactivex.abc import SchedulerBase
-from reactivex.disposable import SerialDisposable
 
 from .backend import Tally
-from .exchange import exchange
-from .typing import HttpRequest, Transport
+from .exchange import Exchange, Lost
+from .typing import HttpRequest, HttpResponse, Transport
 
 __all__ = ["Telemetry"]
 
@@ -34,7 +33,7 @@ class Telemetry:
     def __init__(self, send: Transport, scheduler: SchedulerBase, tally: Tally | None = None) -> None:
         self._send, self._scheduler, self._tally = send, scheduler, tally
         self._waiting: deque[HttpRequest] = deque()
-        self._in_flight: set[SerialDisposable] = set()
+        self._in_flight: set[_Report] = set()
         self._idle: asyncio.Event | None = None
         self.dropped = 0
         """Posts that were dropped because too many waited."""
@@ -49,23 +48,18 @@ class Telemetry:
                 self._tally.dropped += 1
         self._next()
 
+    def done(self, report: _Report) -> None:
+        """A post has ended, whatever came of it."""
+        self._in_flight.discard(report)
+        self._next()
+
     def _next(self) -> None:
         while self._waiting and len(self._in_flight) < AT_ONCE:
-            self._start(self._waiting.popleft())
+            report = _Report(self, self._waiting.popleft(), self._send, self._scheduler)
+            self._in_flight.add(report)
+            report.attempt()
         if self._idle is not None and not self._in_flight:
             self._idle.set()
-
-    def _start(self, request: HttpRequest) -> None:
-        slot = SerialDisposable()
-        self._in_flight.add(slot)
-
-        def done() -> None:
-            self._in_flight.discard(slot)
-            self._next()
-
-        slot.disposable = exchange(
-            self._send, request, timeout_s=TIMEOUT_S, scheduler=self._scheduler, retries=0
-        ).subscribe(on_error=lambda _: done(), on_completed=done)
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until everything is sent, at most *timeout_s* seconds."""
@@ -78,8 +72,21 @@ class Telemetry:
     def close(self) -> None:
         """Drop what waits and abort what is in flight."""
         self._waiting.clear()
-        for slot in tuple(self._in_flight):
-            slot.dispose()
+        for report in tuple(self._in_flight):
+            report.dispose()
         self._in_flight.clear()
         if self._idle is not None:
             self._idle.set()
+
+
+class _Report(Exchange):
+    """One post: a single attempt."""
+
+    __slots__ = ("_telemetry",)
+
+    def __init__(self, telemetry: Telemetry, request: HttpRequest, send: Transport, scheduler: SchedulerBase) -> None:
+        super().__init__(send, request, timeout_s=TIMEOUT_S, scheduler=scheduler, retries=0)
+        self._telemetry = telemetry
+
+    def ended(self, result: HttpResponse | Lost) -> None:
+        self._telemetry.done(self)

@@ -16,13 +16,14 @@ import aiohttp
 import pytest
 from aiohttp_shim import ShimmedResponse
 from aioresponses import aioresponses
+from exchanges import exchange
 from reactivex.abc import DisposableBase, ObserverBase
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
 import kontext_rx as kx
 from kontext_rx.adserver import AdServer, Settings, answers
 from kontext_rx.client import Client, backend_of, leave, shared_client
-from kontext_rx.exchange import Lost, exchange
+from kontext_rx.exchange import Lost
 from kontext_rx.transport import BODY_LIMIT, KEEPALIVE_S, AiohttpTransport
 from kontext_rx.typing import BodyTooLargeError, HttpRequest, HttpResponse
 

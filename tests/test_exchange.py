@@ -8,10 +8,11 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 import reactivex as rx
+from exchanges import exchange
 from hypothesis import given
 from reactivex import Observable
 
-from kontext_rx.exchange import LONGEST_PAUSE_S, PAUSE_S, RETRIES, Lost, Retry, exchange, pause_s
+from kontext_rx.exchange import LONGEST_PAUSE_S, PAUSE_S, RETRIES, Lost, Retry, pause_s
 from kontext_rx.testing import (
     Answer,
     ReceivedRequest,
