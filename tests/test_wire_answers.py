@@ -16,6 +16,7 @@ from kontext_rx.wire import (
     InitAnswer,
     Skip,
     UndecodableError,
+    _judge_any,
     is_uuid,
     judge_init,
     judge_preload,
@@ -331,6 +332,28 @@ def test_judging_never_raises_whatever_the_server_sends(status: int, body: bytes
             assert answer.message
             assert answer.err_code
     assert answer.session_id is None or is_uuid(answer.session_id)
+
+
+USUAL = st.fixed_dictionaries(
+    {},
+    optional={
+        "sessionId": st.sampled_from((SESSION_ID, SESSION_ID.upper(), None, 5, "x")),
+        "bids": st.sampled_from(
+            (None, [], [BID], [BID, BID], [{**BID, "bidId": "x"}], [{**BID, "revenue": "1"}], [5], 5)
+        ),
+        "skip": st.sampled_from((True, False, None, 1, "true")),
+        "skipCode": st.sampled_from(("ads_disabled", "", None, 5)),
+        "errCode": st.sampled_from(("e", "", None, 5)),
+        "permanent": st.booleans(),
+    },
+)
+
+
+@given(USUAL)
+def test_an_answer_means_the_same_by_the_fast_way_and_field_by_field(body: dict[str, object]) -> None:
+    """The usual ones are decoded in one go; what differs in anything is looked at more closely."""
+    encoded = json.dumps(body).encode()
+    assert judge_preload(200, encoded, ("inlineAd",)) == _judge_any(encoded, ("inlineAd",))
 
 
 # --- /init ------------------------------------------------------------------------------------------------------------
