@@ -240,7 +240,7 @@ class Ad:
 
     def _load(self, host: Host, url: str) -> None:
         # Before the host is called: a frame may speak at once.
-        self._outlet.trace(Mounted(message_id=self._message_id, code=self._code, at=self._outlet.now()))
+        self._outlet.reach(Mounted(message_id=self._message_id, code=self._code, at=self._outlet.now()))
         self._call(host.load, url)
 
     def _send_user_event(self, name: str, payload: Mapping[str, Any] | None) -> None:

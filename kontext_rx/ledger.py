@@ -11,7 +11,6 @@ import msgspec
 from .event import (
     AdError,
     AdEvent,
-    AdHeight,
     Clicked,
     Filled,
     NoFill,
@@ -70,26 +69,32 @@ class Funnel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The sum of what `Viewed` events carried."""
 
 
+REACHED: Final = 64
+"""Replies whose stages are remembered. Source: ours; one that is shown again after so many others counts again."""
+
+
 class Ledger:
     """
     What happened in the last turns, and the session's funnel.
 
-    Noting is an append to a page. Stories and counts are made when somebody asks, or when a page is old and goes.
+    Noting is an append to a page. Stories are made when somebody asks; what a turn reaches is counted as it happens.
     """
 
     __slots__ = (
         "_closed",
-        "_counts",
-        "_funnel",
         "_kept",
         "_long",
         "_most",
-        "_page_counted",
         "_pages",
-        "_pages_counted",
         "_reached",
+        "_revenue",
+        "_stages",
         "_stories",
+        "filled",
+        "linked",
         "page",
+        "sent",
+        "turns",
     )
 
     def __init__(self, stories: int | None = STORIES) -> None:
@@ -101,27 +106,59 @@ class Ledger:
         self._kept = 0  # messages in them
         self._closed = 0  # how many there were
         self._stories: tuple[tuple[int, int], dict[str, _Story]] | None = None
-        self._pages_counted = 0  # of those kept
-        self._page_counted = 0  # of the last one's
-        self._long = LONGEST_TURN  # how long that may get until it is looked at
-        self._counts: dict[str, float] = {}
-        self._reached: dict[str, _Reached] = {}
-        self._funnel: Funnel | None = Funnel()
+        self._long = LONGEST_TURN  # how long the last page may get until it is looked at
+        self.turns = self.sent = self.filled = self.linked = 0
+        """As `Funnel` has them. Who appends to the page counts these, and `count`s the rest."""
+        self._stages: dict[str, int] = {}
+        self._revenue = 0.0
+        self._reached: dict[str, tuple[str, ...]] = {}
 
     def note(self, trace: Trace) -> None:
-        """Remember one thing that happened."""
+        """Remember one thing that happened, and count it."""
+        self.count(trace)
         if type(trace) is Added and trace.role == "user" and len(self.page) >= PAGE:
             self.close()
         self.page.append(trace)
         self.thin()
 
+    def count(self, trace: Trace) -> None:
+        """Count what has brought a turn further."""
+        match trace:
+            case PreloadStep(name="sent"):
+                self.sent += not trace.track_only
+            case PreloadStep(name="resolved"):
+                self.filled += trace.outcome == "filled"
+            case Added(role="user"):
+                self.turns += 1
+            case Linked():
+                self.linked += 1
+            case Mounted() | RenderStarted() | Viewed() | Clicked():
+                self._reach(trace.message_id or "", _STAGES[type(trace)])
+                if isinstance(trace, Viewed):
+                    self._revenue += trace.revenue or 0.0
+            case _:
+                pass
+
+    def _reach(self, message_id: str, stage: str) -> None:
+        """A reply's ad has come to *stage*: it counts the first time."""
+        reached = self._reached.get(message_id, ())
+        if stage not in reached:
+            self._reached[message_id] = (*reached, stage)
+            self._stages[stage] = self._stages.get(stage, 0) + 1
+            if len(self._reached) > REACHED:
+                del self._reached[next(iter(self._reached))]
+
     @property
     def funnel(self) -> Funnel:
-        """How far the turns came; the same object until that changes."""
-        self._count_up()
-        if self._funnel is None:
-            self._funnel = msgspec.convert(self._counts, Funnel)
-        return self._funnel
+        """How far the turns came."""
+        return Funnel(
+            turns=self.turns,
+            sent=self.sent,
+            filled=self.filled,
+            linked=self.linked,
+            revenue=self._revenue,
+            **self._stages,
+        )
 
     def story(self, *message_ids: str) -> Sequence[Trace]:
         """What happened to these messages, oldest first; empty when they are not known, or not any more."""
@@ -137,13 +174,10 @@ class Ledger:
             self._stories = state, _stories_of(traces, self._most)
         return self._stories[1]
 
-    def stage(self, message_id: str) -> Literal["linked", "mounted", "viewed"] | None:
-        """How far a reply's ad has come, if there is something to show; also where the story is not kept any more."""
-        self._count_up()
-        reached = self._reached.get(message_id)
-        if reached is None:
-            return None
-        return "viewed" if "viewed" in reached.stages else "mounted" if "mounted" in reached.stages else "linked"
+    def stage(self, message_id: str) -> Literal["mounted", "viewed"] | None:
+        """How far a reply's ad has come on a page, also where the story is not kept any more."""
+        reached = self._reached.get(message_id, ())
+        return "viewed" if "viewed" in reached else "mounted" if "mounted" in reached else None
 
     @property
     def traces(self) -> Sequence[Trace]:
@@ -154,104 +188,27 @@ class Ledger:
         """The page is full, and begins anew; the oldest go when there are enough messages without them."""
         if not self.page:
             return
-        size = [*map(type, self.page)].count(Added)
-        self._kept += size
         self._closed += 1
-        pages = (*self._pages, (size, tuple(self.page)))
-        if self._page_counted:  # somebody has asked meanwhile
-            self._count_up()
-            self._pages_counted = len(pages)
-        self.page.clear()
-        self._page_counted, self._long = 0, LONGEST_TURN
-        while self._most is not None and self._kept - pages[0][0] >= self._most:
-            size, traces = pages[0]
-            self._kept -= size
-            if self._pages_counted:
-                self._pages_counted -= 1
-            else:
-                self._count_all(traces)
+        size = [*map(type, self.page)].count(Added)
+        kept, pages = self._kept + size, (*self._pages, (size, tuple(self.page)))
+        while self._most is not None and kept - pages[0][0] >= self._most:
+            kept -= pages[0][0]
             pages = pages[1:]
-        self._pages = pages
+        self._kept, self._pages, self._long = kept, pages, LONGEST_TURN
+        self.page.clear()
 
     def thin(self) -> None:
         """A turn that goes on and on: only what is in a story is kept, of all pages, from time to time."""
         if len(self.page) < self._long:
             return
-        self._count_up()
         self.page[:] = self.traces
-        self._pages, self._kept, self._pages_counted = (), 0, 0
-        self._page_counted = len(self.page)
-        self._long = max(LONGEST_TURN, 2 * self._page_counted)  # each look is at all of it
-        self._stories = None
-
-    def _count_up(self) -> None:
-        """Count what has happened since this was called last."""
-        for _, traces in self._pages[self._pages_counted :]:
-            self._count_all(traces)
-        self._pages_counted = len(self._pages)
-        counted, self._page_counted = self._page_counted, len(self.page)
-        self._count_all(self.page[counted:])
-
-    def _count_all(self, traces: Iterable[Trace]) -> None:
-        turns = sent = filled = linked = 0
-        reached = self._reached
-        for trace in traces:
-            if type(trace) is PreloadStep:
-                if trace.name == "sent":
-                    sent += not trace.track_only
-                elif trace.name == "resolved":
-                    filled += trace.outcome == "filled"
-            elif type(trace) is Added:
-                turns += trace.role == "user"
-            elif type(trace) in _UNCOUNTED:
-                pass
-            elif type(trace) is Linked:
-                linked += 1
-                reached[trace.message_id] = _Reached(tuple(trace.bids))
-            elif type(trace) is Dropped:
-                self._drop(trace.message_id, trace.codes)
-            elif isinstance(trace, Mounted | RenderStarted | Viewed | Clicked):
-                self._reach(trace.message_id or "", _STAGES[type(trace)])
-                if isinstance(trace, Viewed) and trace.revenue:
-                    self._count("revenue", trace.revenue)
-        for stage, times in (("turns", turns), ("sent", sent), ("filled", filled), ("linked", linked)):
-            if times:
-                self._count(stage, times)
-
-    def _reach(self, message_id: str, stage: str) -> None:
-        """A reply's ad has come to *stage*: it counts the first time."""
-        reached = self._reached.get(message_id)
-        if reached is not None and stage not in reached.stages:
-            reached.stages += (stage,)
-            self._count(stage)
-
-    def _drop(self, message_id: str, codes: tuple[str, ...]) -> None:
-        reached = self._reached.get(message_id)
-        if reached is None:
-            return
-        if reached.codes != codes:
-            reached.codes = tuple([code for code in reached.codes if code not in codes])
-        if reached.codes == codes or not reached.codes:  # nothing is left that could come further
-            del self._reached[message_id]
-
-    def _count(self, stage: str, by: float = 1) -> None:
-        self._counts[stage] = self._counts.get(stage, 0) + by
-        self._funnel = None
+        self._pages, self._kept, self._stories = (), 0, None
+        self._long = max(LONGEST_TURN, 2 * len(self.page))  # each look is at all of it
 
 
 _Story: TypeAlias = dict[int, Trace]
 """What happened, by the how-manieth thing it was: the order of things that happened at one instant."""
 
-
-class _Reached(msgspec.Struct, gc=False):
-    """How far a reply's ad has come, kept for as long as there is something to show."""
-
-    codes: tuple[str, ...]
-    stages: tuple[str, ...] = ()
-
-
-_UNCOUNTED: Final = frozenset[type]((Retold, Settled, Filled, NoFill, AdError, AdHeight))
-"""Most of what happens to a turn: none of it is a stage of its own."""
 
 _STAGES: Final[dict[type, str]] = {Mounted: "mounted", RenderStarted: "rendered", Viewed: "viewed", Clicked: "clicked"}
 

@@ -10,14 +10,14 @@ from reactivex.abc import SchedulerBase
 
 from .clock import Clock
 from .door import Callback, Door, Relay
-from .event import AdEvent
+from .event import AdEvent, Filled
 from .history import History
 from .journal import Journal
 from .ledger import LONGEST_TURN, PAGE, Funnel, Ledger
 from .log import STDLIB, logger
 from .pairing import Settle, Tell
 from .stream import Stream
-from .trace import DebugEvent, PreloadStep, Retold, Settled, Trace
+from .trace import DebugEvent, Linked, Mounted, PreloadStep, Retold, Settled, Trace
 
 __all__ = ["DebugCallback", "EventCallback", "Outlet"]
 
@@ -118,14 +118,21 @@ class Outlet:
         if self.door.tap is not None:
             self.door.tap.traced(trace)
 
+    def reach(self, trace: Linked | Mounted | AdEvent) -> None:
+        """The same, of what may bring a turn further."""
+        self.ledger.count(trace)
+        self.trace(trace)
+
     def ask(self) -> None:
         """A question is about to be noted: a turn begins, and maybe a page."""
-        if self._noted is not None and len(self._noted) >= PAGE:
-            self.ledger.close()
+        ledger = self._ledger or self.ledger
+        ledger.turns += 1
+        if len(ledger.page) >= PAGE:
+            ledger.close()
 
     def _count(self) -> None:
-        before, now = self._counted, self.ledger.funnel
-        if now is not before:
+        now = self.ledger.funnel
+        if now != self._counted:
             self._counted = now
             self.door.publish(self._deliver_funnel, now)
 
@@ -136,7 +143,10 @@ class Outlet:
 
     def emit(self, event: AdEvent) -> None:
         """Tell everyone of an ad event."""
-        self.trace(event)
+        if type(event) is Filled:  # the most of them
+            self.trace(event)
+        else:
+            self.reach(event)
         self.door.publish(self._deliver, event)
 
     def _deliver(self, event: AdEvent) -> None:
@@ -161,6 +171,11 @@ class Outlet:
 
     def step(self, step: PreloadStep) -> None:
         """Tell of a step in a preload's life."""
+        name = step.name
+        if name == "sent":
+            (self._ledger or self.ledger).sent += not step.track_only
+        elif name == "resolved":
+            (self._ledger or self.ledger).filled += step.outcome == "filled"
         self.trace(step)
         if self._steps is not None:
             self.door.publish(self._steps.send, step)

@@ -292,7 +292,7 @@ class Session:
             message_id,
             self._outlet.ledger.story,
             is_known=self._history.knew(message_id),
-            stage=self._outlet.ledger.stage(message_id),
+            stage=(self._outlet.ledger.stage(message_id) or "linked") if message_id in self._state.cache else None,
             disabled_by=self._disabled_by,
             ad_ttl=self._link.options.ad_ttl,
             now=now,
@@ -571,7 +571,7 @@ class Session:
                 case Link(message_id=message_id, user_message_id=user_message_id, fill=fill):
                     if outlet.is_debugged:
                         outlet.debug("Session: bid-assigned", messageId=message_id)
-                    outlet.trace(
+                    outlet.reach(
                         Linked(
                             message_id=message_id,
                             user_message_id=user_message_id,
