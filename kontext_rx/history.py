@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 from typing import Final, Literal
 
 from .message import Message
@@ -17,6 +16,13 @@ KNOWN_LIMIT: Final = 10_000
 """Ids that are remembered, those of dropped messages included. Source: ours."""
 
 
+SENT_KEPT: Final = 64
+"""Messages kept for an ad that is shown late: thirty before a request, and those since its reply. Source: ours."""
+
+SLACK: Final = 8
+"""Messages by which that may grow before the oldest go at once. Source: ours."""
+
+
 class History:
     """
     What was said, oldest first, each message with its encoded form.
@@ -24,14 +30,15 @@ class History:
     An id is accepted once: apps feed their history again on every render, and that must cost nothing.
     """
 
-    __slots__ = ("_encode", "_encoded", "_fresh", "_kept", "_known", "users")
+    __slots__ = ("_encode", "_fresh", "_gone", "_kept", "_known", "_said", "users")
 
     def __init__(self, encode: Callable[[Message], bytes]) -> None:
         self._encode = encode
-        self._kept: dict[str, Message] = {}
         self._known: dict[str, int] = {}
-        self._encoded: dict[str, bytes] = {}
-        self._fresh = 0  # of the last messages, those that are not encoded yet, or more
+        self._kept: dict[str, bytes] = {}  # the last thirty, encoded, or empty as long as nobody has asked
+        self._said: list[Message] | None = None  # the last of all; made with the first: an idle session is cheap
+        self._gone = 0  # how many were before them
+        self._fresh = 0  # of the last thirty, those that are not encoded yet, or more
         self.users = 0
         """How many user messages were accepted so far, dropped ones included."""
 
@@ -44,9 +51,13 @@ class History:
 
     def add(self, message: Message) -> str | None:
         """Append a new message; gives the id of the one that this pushed out, if any."""
-        known, kept, message_id = self._known, self._kept, message.id
+        known, kept, said, message_id = self._known, self._kept, self._said, message.id
         known[message_id] = _fingerprint(message)
-        kept[message_id] = message
+        if said is None:
+            self._said = [message]
+        else:
+            said.append(message)
+        kept[message_id] = b""
         self._fresh += 1
         if message.role == "user":
             self.users += 1
@@ -54,31 +65,43 @@ class History:
             return None
         if len(known) > KNOWN_LIMIT:
             del known[next(iter(known))]
+        if said is not None and len(said) >= SENT_KEPT + SLACK:
+            del said[:SLACK]
+            self._gone += SLACK
         oldest = next(iter(kept))
         del kept[oldest]
-        self._encoded.pop(oldest, None)
         return oldest
 
     def clear(self) -> None:
         """Let go of the messages; the ids stay known."""
         self._kept.clear()
-        self._fresh = 0
-        self._encoded.clear()
+        self._said = None
+        self._gone = self._fresh = 0
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """A snapshot, oldest first."""
-        return tuple(self._kept.values())
+        return tuple((self._said or ())[-HISTORY_LIMIT:])
+
+    @property
+    def count(self) -> int:
+        """How many messages were accepted so far, dropped ones included."""
+        return self._gone + len(self._said or ())
+
+    def before(self, count: int) -> tuple[Message, ...]:
+        """The messages as they were when there had been *count*; of long ago, what is left of them."""
+        end = max(count - self._gone, 0)
+        return tuple((self._said or ())[max(end - HISTORY_LIMIT, 0) : end])
 
     @property
     def encoded(self) -> list[bytes]:
-        """The same messages as they go on the wire; each is encoded once, when it first goes there."""
-        if self._fresh:
-            fresh = [*islice(reversed(self._kept.values()), self._fresh)]
-            for message in reversed(fresh):
-                self._encoded[message.id] = self._encode(message)
+        """The messages as they go on the wire; each is encoded once, when it first goes there."""
+        kept, said = self._kept, self._said
+        if self._fresh and said is not None:
+            for message in said[-min(self._fresh, HISTORY_LIMIT) :]:
+                kept[message.id] = self._encode(message)
             self._fresh = 0
-        return list(self._encoded.values())
+        return list(kept.values())
 
     def __contains__(self, message_id: str) -> bool:
         return message_id in self._kept

@@ -17,7 +17,6 @@ from .exchange import Arrival, Exchange, Lost, Retry
 from .gate import Gate
 from .history import History
 from .log import logger
-from .message import Message
 from .options import Consent, ConsentProvider, Options, consent_of
 from .outlet import Outlet
 from .pairing import Answered, Ending, Silent
@@ -183,7 +182,7 @@ class ServerLink:
             self._backend.gate,
             paced,
             switch,
-            self._history.messages,
+            self._history.count,
             reports=self._reports_errors,
         )
 
@@ -267,7 +266,7 @@ class ServerLink:
         self,
         result: HttpResponse | Lost,
         paced: PacedTurn,
-        messages: tuple[Message, ...],
+        messages: int,
         sent_at: float,
         reports: bool,
     ) -> Ending:
@@ -418,7 +417,7 @@ class _Preload(Exchange):
         gate: Gate,
         paced: PacedTurn,
         switch: Switch,
-        messages: tuple[Message, ...],
+        messages: int,
         *,
         reports: bool,
     ) -> None:

@@ -374,7 +374,7 @@ class Session:
             self._feed(Held(message_id, code, self._outlet.now()))
             if (found := find(self._state, message_id, code)) is not None:
                 bid, cached = found
-                ad._resolve(bid, cached.user_message_id, cached.fill.messages)  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
+                ad._resolve(bid, cached.user_message_id, self._history.before(cached.fill.sent))  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
         return ad
 
     def render(self, *, message_id: str, element: Host, code: str = "inlineAd", theme: str | None = None) -> Ad:
@@ -582,7 +582,7 @@ class Session:
                     if self._ads:
                         for bid in fill.bids:
                             if (ad := self._ads.get((message_id, bid.code))) is not None:
-                                ad._resolve(bid, user_message_id, fill.messages)  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
+                                ad._resolve(bid, user_message_id, self._history.before(fill.sent))  # pyright: ignore[reportPrivateUsage]  # ours: the two are one house
                 case Emit(event=event):
                     if event.message_id is None and outlet.is_debugged:
                         outlet.debug("Session: no-last-message", userMessageId=event.user_message_id)

@@ -411,8 +411,8 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
 
     bids: tuple[Bid, ...]
     session_id: str
-    messages: tuple[Message, ...] = ()
-    """What was sent with the request: the creative was made for it."""
+    sent: int = 0
+    """How many messages there were when the request went out: the creative was made for the last of them."""
 
 
 class Skip(msgspec.Struct, frozen=True, gc=False):

@@ -105,6 +105,18 @@ def test_ten_thousand_ids_are_remembered_and_no_more() -> None:
     assert KNOWN_LIMIT == 10_000
 
 
+def test_the_messages_of_a_moment_can_be_had_for_thirty_messages_more() -> None:
+    """For an ad that is shown late, whose creative was made for them (#38)."""
+    messages, moments = history(), list[tuple[int, tuple[Message, ...]]]()
+    for number in range(200):
+        messages.add(Message.user(f"m{number}", "Hi"))
+        moments.append((messages.count, messages.messages))
+        for count, then in moments[-HISTORY_LIMIT - 1 :]:
+            assert messages.before(count) == then
+    assert messages.before(1) == ()
+    assert len(messages.before(messages.count - 60)) < HISTORY_LIMIT
+
+
 @given(st.lists(st.tuples(st.integers(0, 60), st.booleans()), max_size=100))
 def test_whatever_is_fed_the_history_is_the_last_thirty_new_ones(fed: list[tuple[int, bool]]) -> None:
     """Fed as a session feeds it, repeats left out: bounded, in order, and the users counted."""

@@ -82,6 +82,19 @@ def test_a_frame_that_is_there_is_told_what_its_bid_was_made_for(watched: Watche
     assert data["messages"][0]["createdAt"].endswith("Z")
 
 
+def test_an_ad_that_is_shown_late_is_told_the_same(watched: Watched) -> None:
+    """Its reply is the oldest message that is kept, and the question has gone (#38)."""
+    filled(watched)
+    for number in range(29):
+        watched.session.add_message(Message.assistant(f"more{number}", "And another thing."))
+    slot = Slot()
+    watched.session.render(message_id="a1", element=slot)
+    slot.say("init-iframe")
+    _, (_, message) = slot.calls
+    assert watched.session.messages[0].id == "a1"
+    assert [one["id"] for one in message["data"]["messages"]] == ["u1"]
+
+
 def test_the_life_of_a_creative(watched: Watched) -> None:
     """The host is asked, the app is told, the ad can be looked at."""
     filled(watched)
