@@ -31,8 +31,9 @@ class LoopScheduler(AsyncIOScheduler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        # Of asyncio's loops it is this function, one call deeper.
-        self.time = time.monotonic if type(loop).time is asyncio.BaseEventLoop.time else loop.time
+        # Of asyncio's loops it is this function, one call deeper, unless somebody has put another in its place.
+        is_usual = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
+        self.time = time.monotonic if is_usual else loop.time
         """The loop's clock, in seconds."""
         self._deadlines: dict[float, Deadlines] = {}
 
@@ -126,7 +127,8 @@ class Clock(Door, PeriodicScheduler):
         if self._shared is None:
             timer.wait_on(self.scheduler, after)
         else:
-            timer.wait_among(self._shared.deadlines(after), timer.due - self._offset)
+            # From now on, not from the door's instant: what has blocked the loop since costs it none of its time.
+            timer.wait_among(self._shared.deadlines(after), self._shared.time() + after)
         return timer
 
     def schedule_absolute(

@@ -67,7 +67,7 @@ class Deadlines:
         self._handle = self._loop.call_at(first.when, self._ring, context=contextvars.Context())
 
     def _ring(self) -> None:
-        self._handle = None
+        # The handle stays until the end: one that is added meanwhile is the last, and nothing to wait for.
         until = self._loop.time() + SLACK_S
         try:
             for deadline in tuple(takewhile(lambda one: one.when <= until, self._waiting)):
@@ -75,9 +75,6 @@ class Deadlines:
                     del self._waiting[deadline]
                     deadline.context.run(deadline.ring)
         finally:  # after an error too: the others are still due
-            if self._waiting and not self._is_set:  # one that rang may have added another
+            self._handle = None
+            if self._waiting:
                 self._wait_for(next(iter(self._waiting)))
-
-    @property
-    def _is_set(self) -> bool:
-        return self._handle is not None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from kontext_rx import Message
-from kontext_rx.clock import DURATIONS, LoopScheduler, loop_scheduler
+from kontext_rx.clock import DURATIONS, Clock, LoopScheduler, loop_scheduler
 from kontext_rx.deadlines import SLACK_S, Deadlines
 from kontext_rx.testing import VirtualAdServer, VirtualClock, virtual_session
 
@@ -117,6 +117,15 @@ def test_one_that_is_added_as_another_rings_has_its_whole_time(loop: Loop) -> No
     assert rang == [1, 2, 3]
 
 
+def test_one_that_is_added_as_another_rings_puts_off_none_that_wait(loop: Loop) -> None:
+    deadlines, rang = Deadlines(loop), list[float]()
+    One(loop, deadlines, lambda: One(loop, deadlines, list))
+    loop.advance(0.25)
+    One(loop, deadlines, lambda: rang.append(loop.now))
+    loop.advance(10)
+    assert rang == [1.25]
+
+
 def test_each_rings_in_the_context_of_whoever_set_it(loop: Loop) -> None:
     deadlines, heard = Deadlines(loop), list[str]()
     for name in ("Ann", "Ben"):
@@ -151,6 +160,13 @@ def test_a_loop_that_rings_a_little_early_is_believed(loop: Loop) -> None:
     assert rang == [1 - SLACK_S / 2]
 
 
+class NoReport:
+    """Whose app never raises."""
+
+    def report(self, error: BaseException, where: str) -> None:
+        raise AssertionError(where) from error
+
+
 class TestOfALoop:
     def test_those_of_one_duration_are_together(self, loop: Loop) -> None:
         scheduler = LoopScheduler(loop)
@@ -166,6 +182,23 @@ class TestOfALoop:
             scheduler.deadlines(float(number))
         assert scheduler.deadlines(0.0) is awaited
         assert scheduler.deadlines(1.0) is not first
+
+    def test_it_goes_by_the_loop_s_own_clock_whichever_that_is(self, loop: Loop) -> None:
+        """Libraries that stop the time for tests put another function in its place."""
+        assert LoopScheduler(loop).time() == loop.now
+        usual = asyncio.new_event_loop()
+        usual.time = lambda: 12.5  # type: ignore[method-assign]
+        assert LoopScheduler(usual).time() == 12.5
+        usual.close()
+
+    def test_what_blocks_the_loop_costs_a_timer_none_of_its_time(self, loop: Loop) -> None:
+        """It is set in a callback that was slow: its time begins then, and not when the callback began."""
+        clock, rang = Clock(LoopScheduler(loop), NoReport()), list[float]()
+        with clock:
+            loop.now += 5
+            clock.schedule_relative(1.0, lambda *_: rang.append(loop.now))
+        loop.advance(10)
+        assert rang == [6]
 
     async def test_a_session_that_is_closed_leaves_no_timer_on_the_loop(self) -> None:
         loop = asyncio.get_running_loop()
