@@ -36,13 +36,15 @@ class LoopScheduler(AsyncIOScheduler):
         self.time = time.monotonic if is_usual else loop.time
         """The loop's clock, in seconds."""
         self._deadlines: dict[float, Deadlines] = {}
+        self._room = DURATIONS
 
     def deadlines(self, after: float) -> Deadlines:
         """What is to happen *after* so many seconds."""
         deadlines = self._deadlines.get(after)
         if deadlines is None:
-            if len(self._deadlines) >= DURATIONS:
+            if len(self._deadlines) >= self._room:
                 self.tidy()
+                self._room = max(DURATIONS, 2 * len(self._deadlines))  # each look is at all of them
             deadlines = self._deadlines[after] = Deadlines(self._loop)
         return deadlines
 

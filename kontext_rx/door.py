@@ -265,7 +265,9 @@ class Relay(Generic[T]):
         self._callbacks: Callback[T] | tuple[Callback[T], ...] = ()
         self.is_completed = False
 
-    def __bool__(self) -> bool:
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody is subscribed."""
         return self._callbacks != ()
 
     def send(self, value: T) -> None:

@@ -133,7 +133,9 @@ class Journal:
                 callback.on_completed()
                 return Undo()
             audience = self._audience(message_id)
-            relay = audience.events = audience.events or Relay("for_message")
+            relay = audience.events
+            if relay is None:
+                relay = audience.events = Relay("for_message")
             with self._clock:  # what is told during the replay comes after it, and to this callback too
                 for event in self._told.get(message_id, ()):
                     callback.on_next(event)
@@ -154,7 +156,9 @@ class Journal:
                 callback.on_completed()
                 return Undo()
             audience = self._audience(message_id)
-            relay = audience.outcome = audience.outcome or Relay("outcome")
+            relay = audience.outcome
+            if relay is None:
+                relay = audience.outcome = Relay("outcome")
             relay.add(callback)
             return Undo(lambda: self._leave(message_id, relay, callback))
 
@@ -178,7 +182,9 @@ class Journal:
         """Let *callback* go, and with the last one what was kept for them alone."""
         relay.leave(callback)
         audience = self._audiences.get(message_id)
-        if audience is not None and not audience.events and not audience.outcome:
+        if audience is not None and not any(
+            one is not None and one.is_heard for one in (audience.events, audience.outcome)
+        ):
             del self._audiences[message_id]
             if message_id not in self._history and message_id not in self._awaited:
                 self._told.pop(message_id, None)

@@ -368,6 +368,7 @@ class ServerLink:
         with (door := self._outlet.door):
             if door.tap is not None:
                 door.tap.answered(door.instant, exchange.number, arrival)
+            self._outlet.look()
             exchange.take(arrival)
 
     # --- the end ---

@@ -222,19 +222,22 @@ class Outlet:
     @property
     def events(self) -> Stream[AdEvent]:
         """Ad events, hot."""
-        self._events = self._events or self._relay("events")
+        if self._events is None:
+            self._events = self._relay("events")
         return self._stream(self._events)
 
     @property
     def steps(self) -> Stream[PreloadStep]:
         """Preload steps, hot."""
-        self._steps = self._steps or self._relay("preloads")
+        if self._steps is None:
+            self._steps = self._relay("preloads")
         return self._stream(self._steps)
 
     @property
     def debugs(self) -> Stream[DebugEvent]:
         """Debug events, hot."""
-        self._debugs = self._debugs or self._relay("debug_events")
+        if self._debugs is None:
+            self._debugs = self._relay("debug_events")
         self.look()
         return self._stream(self._debugs)
 

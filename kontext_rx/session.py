@@ -529,18 +529,18 @@ class Session:
             outlet.step(PreloadStep(name="coalesced", user_message_id=self._unsent, at=at, by=message_id))
             if self._backend is not None:
                 self._backend.tally.coalesced += 1
-            self._unsent = None
         self._feed(Asked(message_id, at))
+        self._unsent = message_id  # before the older request is let go, which may be an occasion to say something newer
         if self._backend is not None:
             if self._preloads is None:
                 self._preloads = _Preloads(self, outlet.door)
             # Also when disabled: a newer message still lets the request in flight go.
             self._preloads.on_next(submitted)
         if self._link.disabled:
+            self._unsent = None
             outlet.debug("Session: preload-skipped-disabled", messageId=message_id)
             self._feed(Answered(message_id, Silent("session_disabled"), at))
         else:
-            self._unsent = message_id
             outlet.step(
                 PreloadStep(name="scheduled", user_message_id=message_id, at=at, track_only=submitted.track_only)
             )
@@ -550,7 +550,7 @@ class Session:
             return None
         pacer = self._pacer
         paced = PacedTurn(settled, settled.track_only) if pacer is None else pacer.pace(settled)
-        if self._unsent != settled.message.id:  # a rule has said something: that is newer
+        if self._link.newest != settled.message.id:  # a rule has said something: that is newer
             return None
         self._unsent = None
         return self._link.request(paced, preloads)

@@ -4,10 +4,12 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
-from reactivex import Subject
+from reactivex import Observable, Subject
+from reactivex.abc import DisposableBase
+from reactivex.disposable import Disposable
 from watched import Watched
 
-from kontext_rx import InvalidMessageError, Message
+from kontext_rx import Client, InvalidMessageError, Message
 from kontext_rx.testing import (
     VirtualAdServer,
     VirtualClock,
@@ -18,7 +20,9 @@ from kontext_rx.testing import (
     no_fill,
     silence,
     status,
+    virtual_session,
 )
+from kontext_rx.typing import HttpRequest, HttpResponse
 
 user, assistant = Message.user, Message.assistant
 
@@ -355,3 +359,33 @@ def test_a_month_of_silence_costs_nothing(watched: Watched, server: VirtualAdSer
     watched.clock.advance(30 * 86_400)
     assert len(server.requests) == before
     assert watched.told == [("ad.filled", None, "u1")]
+
+
+def test_what_is_said_while_an_older_request_is_let_go_is_sent() -> None:
+    """By the transport's own code, or whoever it calls: that is the newest, and the one before it is coalesced."""
+    clock = VirtualClock()
+    sent: list[bytes] = []
+
+    def send(request: HttpRequest) -> Observable[HttpResponse]:
+        def let_go() -> None:
+            if len(sent) == 1:
+                session.add_message(user("u3", "Newest"))
+
+        def subscribe(_: object, __: object = None) -> DisposableBase:
+            if request.url.endswith("/preload"):
+                sent.append(request.body)
+            return Disposable(let_go)
+
+        return Observable(subscribe)
+
+    session = virtual_session(VirtualAdServer(clock), client=Client(transport=send))
+    steps: list[str] = []
+    session.preloads.subscribe(lambda step: steps.append(f"{step.name} {step.user_message_id}"))
+    session.add_message(user("u1", "Hi"))
+    clock.advance(0.02)
+    session.add_message(user("u2", "Newer"))
+    clock.advance(0.02)
+    assert len(sent) == 2
+    assert b'"u3"' in sent[1]
+    assert {"coalesced u2", "sent u3"} <= set(steps)
+    assert "sent u2" not in steps

@@ -8,6 +8,7 @@ from reactivex import operators as rxops
 from watched import Watched
 
 from kontext_rx import AdError, AdEvent, Filled, InvalidOptionError, Message, NoFill, ops
+from kontext_rx.hosts.recording import RecordingHost
 from kontext_rx.testing import VirtualAdServer, failure, fill, json_answer, no_fill, silence, status, virtual_session
 
 user, assistant = Message.user, Message.assistant
@@ -153,8 +154,37 @@ class TestEvents:
         assert seen == [("first", "ad.filled"), ("second", "ad.filled")] * 2
         assert [message.id for message in watched.session.messages] == ["u1", "a1", "u2"]
 
+    @pytest.mark.parametrize("name", ["events", "preloads", "debug_events", "funnel"])
+    def test_a_stream_that_was_taken_is_fed_whenever_it_is_subscribed(self, watched: Watched, name: str) -> None:
+        """Also when the attribute was read again meanwhile: pipelines are built first, and subscribed later."""
+        early, late = getattr(watched.session, name), getattr(watched.session, name)
+        told: dict[str, list[object]] = {"early": [], "late": []}
+        late.subscribe(told["late"].append)
+        early.subscribe(told["early"].append)
+        watched.session.add_message(user("u1", "x"))
+        watched.clock.advance(1)
+        assert told["early"] == told["late"] != []
+
 
 class TestForMessage:
+    def test_who_subscribes_from_inside_the_replay_hears_what_follows(self, watched: Watched) -> None:
+        """As does the one in whose replay that was."""
+        watched.session.add_message(user("u1", "x"))
+        watched.clock.advance(1)
+        outer, inner = list[AdEvent](), list[AdEvent]()
+
+        def join(event: AdEvent) -> None:
+            outer.append(event)
+            if len(outer) == 1:
+                watched.session.for_message("u1").subscribe(inner.append)
+
+        watched.session.for_message("u1").subscribe(join)
+        assert len(outer) == len(inner) == 1
+        watched.session.add_message(assistant("a1", "y"))
+        watched.session.render(message_id="a1", element=(slot := RecordingHost()))
+        slot.say("event-iframe", name="ad.render-started", payload={"id": "x"})
+        assert len(outer) == len(inner) == 2
+
     def test_replays_what_was_told_before_the_reply_was_there(self, watched: Watched) -> None:
         """As a copy with its message_id; `events` does not tell it again."""
         watched.session.add_message(user("u1", "x"))
