@@ -47,8 +47,7 @@ class Deadlines:
     def add(self, deadline: Deadline) -> None:
         """Let it ring in time. It comes after all that were added before."""
         self._waiting[deadline] = None
-        if self._handle is None:
-            self._wait_for(deadline)
+        self._wait()
 
     def remove(self, deadline: Deadline) -> None:
         """Call it off."""
@@ -62,12 +61,14 @@ class Deadlines:
             self._handle.cancel()
             self._handle = None
 
-    def _wait_for(self, first: Deadline) -> None:
-        # In no context of an app's: each has its own.
-        self._handle = self._loop.call_at(first.when, self._ring, context=contextvars.Context())
+    def _wait(self) -> None:
+        if self._handle is None and self._waiting:
+            first = next(iter(self._waiting))
+            # In no context of an app's: each has its own.
+            self._handle = self._loop.call_at(first.when, self._ring, context=contextvars.Context())
 
     def _ring(self) -> None:
-        # The handle stays until the end: one that is added meanwhile is the last, and nothing to wait for.
+        self._handle = None  # and not at the end: what rings may run the loop, as notebooks do
         until = self._loop.time() + SLACK_S
         try:
             for deadline in tuple(takewhile(lambda one: one.when <= until, self._waiting)):
@@ -75,6 +76,4 @@ class Deadlines:
                     del self._waiting[deadline]
                     deadline.context.run(deadline.ring)
         finally:  # after an error too: the others are still due
-            self._handle = None
-            if self._waiting:
-                self._wait_for(next(iter(self._waiting)))
+            self._wait()

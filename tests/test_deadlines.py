@@ -126,6 +126,20 @@ def test_one_that_is_added_as_another_rings_puts_off_none_that_wait(loop: Loop) 
     assert rang == [1.25]
 
 
+def test_one_that_is_added_by_what_runs_the_loop_from_inside_rings_there(loop: Loop) -> None:
+    """As code in a notebook's cell does."""
+    deadlines, rang = Deadlines(loop), list[float]()
+
+    def nested() -> None:
+        One(loop, deadlines, lambda: rang.append(loop.now))
+        loop.advance(5)
+
+    One(loop, deadlines, nested)
+    One(loop, deadlines, lambda: rang.append(loop.now))
+    loop.advance(1)
+    assert rang == [1, 2]
+
+
 def test_each_rings_in_the_context_of_whoever_set_it(loop: Loop) -> None:
     deadlines, heard = Deadlines(loop), list[str]()
     for name in ("Ann", "Ben"):
