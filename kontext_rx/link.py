@@ -266,11 +266,15 @@ class ServerLink:
         self,
         result: HttpResponse | Lost,
         paced: PacedTurn,
-        messages: int,
+        count: int,
         sent_at: float,
         reports: bool,
     ) -> Ending:
-        """What an answer means; its session id and its word on the session are taken."""
+        """
+        What an answer means; what it says of the session is taken.
+
+        *count* is how many messages there were when its request went out.
+        """
         outlet, message_id = self._outlet, paced.submitted.message.id
         debugged = outlet.is_debugged
         if isinstance(result, Lost):
@@ -292,7 +296,7 @@ class ServerLink:
                 if debugged:
                     outlet.debug("Preload: ad-generation-success", messageId=message_id, bids=len(bids))
                 self._resolve(message_id, "filled", None, took)
-                return Fill(bids, self.session_id or session_id, messages)  # one text for all of a session's
+                return Fill(bids, self.session_id or session_id, count)  # one text for all of a session's
             case Skip(skip_code=code, note=note):
                 if debugged:
                     outlet.debug(f"Preload: {note}", messageId=message_id, skipCode=code)
@@ -408,7 +412,7 @@ class _Init(Exchange):
 class _Preload(Exchange):
     """The request of one turn, whose end is an ending."""
 
-    __slots__ = ("_is_over", "_link", "_messages", "_paced", "_reports", "_sent_at", "_switch")
+    __slots__ = ("_count", "_is_over", "_link", "_paced", "_reports", "_sent_at", "_switch")
 
     def __init__(
         self,
@@ -418,14 +422,14 @@ class _Preload(Exchange):
         gate: Gate,
         paced: PacedTurn,
         switch: Switch,
-        messages: int,
+        count: int,
         *,
         reports: bool,
     ) -> None:
         door = link.door
         super().__init__(send, request, timeout_s=link.timeout_ms / 1000, scheduler=door, post=link, gate=gate)
         self._link, self._paced, self._switch = link, paced, switch
-        self._messages, self._reports, self._sent_at = messages, reports, door.instant
+        self._count, self._reports, self._sent_at = count, reports, door.instant
         self._is_over = False
 
     @property
@@ -442,7 +446,7 @@ class _Preload(Exchange):
     def ended(self, result: HttpResponse | Lost) -> None:
         self._is_over = True
         paced, link, switch = self._paced, self._link, self._switch
-        ending = link.judge(result, paced, self._messages, self._sent_at, reports=self._reports)
+        ending = link.judge(result, paced, self._count, self._sent_at, reports=self._reports)
         switch.answered(self, Answered(paced.submitted.message.id, ending, link.door.instant))
         switch.over(self)
 
