@@ -19,9 +19,6 @@ KNOWN_LIMIT: Final = 10_000
 SENT_KEPT: Final = 64
 """Messages kept for an ad that is shown late: thirty before a request, and those since its reply. Source: ours."""
 
-SLACK: Final = 8
-"""Messages by which that may grow before the oldest go at once. Source: ours."""
-
 
 class History:
     """
@@ -30,17 +27,19 @@ class History:
     An id is accepted once: apps feed their history again on every render, and that must cost nothing.
     """
 
-    __slots__ = ("_encode", "_fresh", "_gone", "_kept", "_known", "_said", "users")
+    __slots__ = ("_encode", "_fresh", "_kept", "_known", "_said", "count", "users")
 
     def __init__(self, encode: Callable[[Message], bytes]) -> None:
         self._encode = encode
+        # Dicts, also where a list would do: one that holds only values is nothing to the garbage collector.
         self._known: dict[str, int] = {}
         self._kept: dict[str, bytes] = {}  # the last thirty, encoded, or empty as long as nobody has asked
-        self._said: list[Message] | None = None  # the last of all; made with the first: an idle session is cheap
-        self._gone = 0  # how many were before them
+        self._said: dict[int, Message] = {}  # the last of all, by their number
         self._fresh = 0  # of the last thirty, those that are not encoded yet, or more
+        self.count = 0
+        """How many messages were accepted so far, dropped ones included."""
         self.users = 0
-        """How many user messages were accepted so far, dropped ones included."""
+        """How many of them were the user's."""
 
     def repeats(self, message: Message) -> Literal["same", "changed"] | None:
         """Whether this id was accepted before, with the same role and text or with others; None for a new id."""
@@ -53,21 +52,18 @@ class History:
         """Append a new message; gives the id of the one that this pushed out, if any."""
         known, kept, said, message_id = self._known, self._kept, self._said, message.id
         known[message_id] = _fingerprint(message)
-        if said is None:
-            self._said = [message]
-        else:
-            said.append(message)
         kept[message_id] = b""
+        said[self.count] = message
+        self.count += 1
         self._fresh += 1
         if message.role == "user":
             self.users += 1
         if len(kept) <= HISTORY_LIMIT:
             return None
+        if len(said) > SENT_KEPT:
+            del said[self.count - 1 - SENT_KEPT]
         if len(known) > KNOWN_LIMIT:
             del known[next(iter(known))]
-        if said is not None and len(said) >= SENT_KEPT + SLACK:
-            del said[:SLACK]
-            self._gone += SLACK
         oldest = next(iter(kept))
         del kept[oldest]
         return oldest
@@ -75,30 +71,26 @@ class History:
     def clear(self) -> None:
         """Let go of the messages; the ids stay known."""
         self._kept.clear()
-        self._said = None
-        self._gone = self._fresh = 0
+        self._said.clear()
+        self._fresh = 0
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """A snapshot, oldest first."""
-        return tuple((self._said or ())[-HISTORY_LIMIT:])
-
-    @property
-    def count(self) -> int:
-        """How many messages were accepted so far, dropped ones included."""
-        return self._gone + len(self._said or ())
+        return tuple(self._said.values())[-HISTORY_LIMIT:]
 
     def before(self, count: int) -> tuple[Message, ...]:
         """The messages as they were when there had been *count*; of long ago, what is left of them."""
-        end = max(count - self._gone, 0)
-        return tuple((self._said or ())[max(end - HISTORY_LIMIT, 0) : end])
+        said = self._said
+        return tuple([said[number] for number in range(count - HISTORY_LIMIT, count) if number in said])
 
     @property
     def encoded(self) -> list[bytes]:
         """The messages as they go on the wire; each is encoded once, when it first goes there."""
-        kept, said = self._kept, self._said
-        if self._fresh and said is not None:
-            for message in said[-min(self._fresh, HISTORY_LIMIT) :]:
+        kept = self._kept
+        if self._fresh:
+            for number in range(self.count - min(self._fresh, len(kept)), self.count):
+                message = self._said[number]
                 kept[message.id] = self._encode(message)
             self._fresh = 0
         return list(kept.values())

@@ -99,10 +99,11 @@ class Ledger:
 
     def __init__(self, stories: int | None = STORIES) -> None:
         self._most = stories
-        self.page: list[Trace] = []
+        # No lists: a dict or a tuple that holds only values is nothing to the garbage collector.
+        self.page: dict[int, Trace] = {}
         """The last one. Who appends here calls `close` before a question when it is full, `thin` when it is long."""
         self._pages: tuple[tuple[int, tuple[Trace, ...]], ...] = ()
-        """Before it, each with its number of messages; tuples of values are nothing to the garbage collector."""
+        """Before it, each with its number of messages."""
         self._kept = 0  # messages in them
         self._closed = 0  # how many there were
         self._stories: tuple[tuple[int, int], dict[str, _Story]] | None = None
@@ -118,7 +119,7 @@ class Ledger:
         self.count(trace)
         if type(trace) is Added and trace.role == "user" and len(self.page) >= PAGE:
             self.close()
-        self.page.append(trace)
+        self.page[len(self.page)] = trace
         self.thin()
 
     def count(self, trace: Trace) -> None:
@@ -170,7 +171,7 @@ class Ledger:
     def _known(self) -> dict[str, _Story]:
         state = self._closed, len(self.page)
         if self._stories is None or self._stories[0] != state:
-            traces = chain(*(traces for _, traces in self._pages), self.page)
+            traces = chain(*(traces for _, traces in self._pages), self.page.values())
             self._stories = state, _stories_of(traces, self._most)
         return self._stories[1]
 
@@ -189,8 +190,8 @@ class Ledger:
         if not self.page:
             return
         self._closed += 1
-        size = [*map(type, self.page)].count(Added)
-        kept, pages = self._kept + size, (*self._pages, (size, tuple(self.page)))
+        size = [*map(type, self.page.values())].count(Added)
+        kept, pages = self._kept + size, (*self._pages, (size, tuple(self.page.values())))
         while self._most is not None and kept - pages[0][0] >= self._most:
             kept -= pages[0][0]
             pages = pages[1:]
@@ -201,7 +202,9 @@ class Ledger:
         """A turn that goes on and on: only what is in a story is kept, of all pages, from time to time."""
         if len(self.page) < self._long:
             return
-        self.page[:] = self.traces
+        traces = self.traces
+        self.page.clear()
+        self.page.update(enumerate(traces))
         self._pages, self._kept, self._stories = (), 0, None
         self._long = max(LONGEST_TURN, 2 * len(self.page))  # each look is at all of it
 

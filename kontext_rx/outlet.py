@@ -68,7 +68,7 @@ class Outlet:
         self._conversation_id, self._history = conversation_id, history
         self._journal: Journal | None = None
         self._ledger: Ledger | None = None
-        self._noted: list[Trace] | None = None
+        self._noted: dict[int, Trace] | None = None
         """The ledger's last page."""
         self._on_event = None if on_event is None else Callback(self.door, on_event, "on_event")
         self._on_debug = None if on_debug_event is None else _debug_callback(self.door, on_debug_event)
@@ -110,7 +110,7 @@ class Outlet:
         noted = self._noted
         if noted is None:
             noted = self.ledger.page
-        noted.append(trace)
+        noted[len(noted)] = trace
         if len(noted) > LONGEST_TURN:
             self.ledger.thin()
         if self._funnels is not None:  # a funnel that nobody watches is not even made
