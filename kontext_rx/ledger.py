@@ -34,8 +34,8 @@ steps of a preload are always kept.
 Source: ours, against a frame that repeats itself.
 """
 
-PAGE: Final = 64
-"""Things that are noted until the next question begins a new page: some eight turns. Source: ours."""
+PAGE: Final = 32
+"""Things that are noted until the next question begins a new page: some four turns. Source: ours."""
 
 LONGEST_TURN: Final = 512
 """Things that are noted without a question in between, until those in no story go. Source: ours."""
