@@ -438,8 +438,9 @@ async def test_a_page_may_ask_for_a_new_token(stage: Stage) -> None:
     page = await stage.page()
     tokens = [stage.bridge.admit(first), stage.bridge.admit(second)]
     await page.evaluate("(tokens) => start(async () => tokens.shift())", tokens)
-    await stage.shown(page, first, "m1")
+    old = await stage.shown(page, first, "m1")
     await first.aclose()
     await until(lambda: page.evaluate("refused.length"))
+    await until(old.is_detached)  # the next one has the same address
     await stage.turn(second, "m1")
     await stage.visible(page, "m1")
