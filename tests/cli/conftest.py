@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 COMMAND = [sys.executable, "-W", "error", "-m", "kontext_rx"]
+
+UNMEASURED = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+"""The environment of a process that is interrupted: coverage's tracer may hold its lock just then, and keeps it."""
 FAST = ("--turn-delay", "0.05", "--reply-delay", "0.02")
 BURST = ("--turn-delay", "0", "--reply-delay", "0")
 

@@ -24,7 +24,7 @@ from kontext_rx.cli.simulate import named_rules
 from kontext_rx.pacing import RuleTextError
 from kontext_rx.simulate import Empirical, Lognormal, Models
 
-from .conftest import COMMAND, Export, Ran, run, turns
+from .conftest import COMMAND, UNMEASURED, Export, Ran, run, turns
 
 unix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals, devices and terminals are others there")
 
@@ -353,7 +353,12 @@ def test_an_interruption_ends_every_worker_and_says_how_far_it_came(
     path = export([turns(f"c{number}", 16) for number in range(600)])
     options = ("simulate", path, *RULES, "--json", "--engine", "session", "--seeds", "500", "--workers", str(workers))
     process = subprocess.Popen(
-        [*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*COMMAND, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=UNMEASURED,
     )
     time.sleep(3)  # it has begun by then, or begins: both must end well
     began = time.monotonic()
