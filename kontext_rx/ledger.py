@@ -82,34 +82,33 @@ class Ledger:
 
     __slots__ = (
         "_closed",
+        "_filled",
         "_kept",
+        "_linked",
         "_long",
         "_most",
         "_pages",
         "_reached",
         "_revenue",
+        "_sent",
         "_stages",
         "_stories",
-        "filled",
-        "linked",
+        "_turns",
         "page",
-        "sent",
-        "turns",
     )
 
     def __init__(self, stories: int | None = STORIES) -> None:
         self._most = stories
         # No lists: a dict or a tuple that holds only values is nothing to the garbage collector.
         self.page: dict[int, Trace] = {}
-        """The last one. Who appends here calls `close` before a question when it is full, `thin` when it is long."""
+        """The last one. Who adds here calls `count` too, `close` before a question when it is full, `thin` when long."""
         self._pages: tuple[tuple[int, tuple[Trace, ...]], ...] = ()
         """Before it, each with its number of messages."""
         self._kept = 0  # messages in them
         self._closed = 0  # how many there were
         self._stories: tuple[tuple[int, int], dict[str, _Story]] | None = None
         self._long = LONGEST_TURN  # how long the last page may get until it is looked at
-        self.turns = self.sent = self.filled = self.linked = 0
-        """As `Funnel` has them. Who appends to the page counts these, and `count`s the rest."""
+        self._turns = self._sent = self._filled = self._linked = 0
         self._stages: dict[str, int] = {}
         self._revenue = 0.0
         self._reached: dict[str, tuple[str, ...]] = {}
@@ -124,21 +123,19 @@ class Ledger:
 
     def count(self, trace: Trace) -> None:
         """Count what has brought a turn further."""
-        match trace:
-            case PreloadStep(name="sent"):
-                self.sent += not trace.track_only
-            case PreloadStep(name="resolved"):
-                self.filled += trace.outcome == "filled"
-            case Added(role="user"):
-                self.turns += 1
-            case Linked():
-                self.linked += 1
-            case Mounted() | RenderStarted() | Viewed() | Clicked():
-                self._reach(trace.message_id or "", _STAGES[type(trace)])
-                if isinstance(trace, Viewed):
-                    self._revenue += trace.revenue or 0.0
-            case _:
-                pass
+        if type(trace) is PreloadStep:
+            if trace.name == "sent":
+                self._sent += not trace.track_only
+            elif trace.name == "resolved":
+                self._filled += trace.outcome == "filled"
+        elif type(trace) is Added:
+            self._turns += trace.role == "user"
+        elif type(trace) is Linked:
+            self._linked += 1
+        elif isinstance(trace, Mounted | RenderStarted | Viewed | Clicked):
+            self._reach(trace.message_id or "", _STAGES[type(trace)])
+            if isinstance(trace, Viewed):
+                self._revenue += trace.revenue or 0.0
 
     def _reach(self, message_id: str, stage: str) -> None:
         """A reply's ad has come to *stage*: it counts the first time."""
@@ -153,10 +150,10 @@ class Ledger:
     def funnel(self) -> Funnel:
         """How far the turns came."""
         return Funnel(
-            turns=self.turns,
-            sent=self.sent,
-            filled=self.filled,
-            linked=self.linked,
+            turns=self._turns,
+            sent=self._sent,
+            filled=self._filled,
+            linked=self._linked,
             revenue=self._revenue,
             **self._stages,
         )

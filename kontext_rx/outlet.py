@@ -17,7 +17,7 @@ from .ledger import LONGEST_TURN, PAGE, Funnel, Ledger
 from .log import STDLIB, logger
 from .pairing import Settle, Tell
 from .stream import Stream
-from .trace import DebugEvent, Linked, Mounted, PreloadStep, Retold, Settled, Trace
+from .trace import DebugEvent, PreloadStep, Retold, Settled, Trace
 
 __all__ = ["DebugCallback", "EventCallback", "Outlet"]
 
@@ -118,17 +118,15 @@ class Outlet:
         if self.door.tap is not None:
             self.door.tap.traced(trace)
 
-    def reach(self, trace: Linked | Mounted | AdEvent) -> None:
-        """The same, of what may bring a turn further."""
-        self.ledger.count(trace)
+    def reach(self, trace: Trace) -> None:
+        """The same, of what may bring a turn further: it counts in the funnel."""
+        (self._ledger or self.ledger).count(trace)
         self.trace(trace)
 
     def ask(self) -> None:
-        """A question is about to be noted: a turn begins, and maybe a page."""
-        ledger = self._ledger or self.ledger
-        ledger.turns += 1
-        if len(ledger.page) >= PAGE:
-            ledger.close()
+        """A question is about to be noted, and maybe begins a page."""
+        if self._noted is not None and len(self._noted) >= PAGE:
+            self.ledger.close()
 
     def _count(self) -> None:
         now = self.ledger.funnel
@@ -171,12 +169,7 @@ class Outlet:
 
     def step(self, step: PreloadStep) -> None:
         """Tell of a step in a preload's life."""
-        name = step.name
-        if name == "sent":
-            (self._ledger or self.ledger).sent += not step.track_only
-        elif name == "resolved":
-            (self._ledger or self.ledger).filled += step.outcome == "filled"
-        self.trace(step)
+        self.reach(step)
         if self._steps is not None:
             self.door.publish(self._steps.send, step)
 

@@ -499,7 +499,7 @@ class Session:
         trimmed = self._history.add(message)
         if is_user:
             outlet.ask()
-        outlet.trace(
+        outlet.reach(
             Added(
                 message_id=message_id,
                 role=message.role,
