@@ -101,7 +101,7 @@ class Ledger:
         self._most = stories
         # No lists: a dict or a tuple that holds only values is nothing to the garbage collector.
         self.page: dict[int, Trace] = {}
-        """The last one. Who adds here calls `count` too, `close` before a question when it is full, `thin` when long."""
+        """The last one. Who adds here calls `count`, `close` before a question when it is full, `thin` when long."""
         self._pages: tuple[tuple[int, tuple[Trace, ...]], ...] = ()
         """Before it, each with its number of messages."""
         self._kept = 0  # messages in them

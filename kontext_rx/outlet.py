@@ -17,7 +17,7 @@ from .ledger import LONGEST_TURN, PAGE, Funnel, Ledger
 from .log import STDLIB, logger
 from .pairing import Settle, Tell
 from .stream import Stream
-from .trace import DebugEvent, PreloadStep, Retold, Settled, Trace
+from .trace import Added, DebugEvent, PreloadStep, Retold, Settled, Trace
 
 __all__ = ["DebugCallback", "EventCallback", "Outlet"]
 
@@ -123,10 +123,11 @@ class Outlet:
         (self._ledger or self.ledger).count(trace)
         self.trace(trace)
 
-    def ask(self) -> None:
-        """A question is about to be noted, and maybe begins a page."""
+    def ask(self, added: Added) -> None:
+        """The same, of a question: it begins a turn, and maybe a page."""
         if self._noted is not None and len(self._noted) >= PAGE:
             self.ledger.close()
+        self.reach(added)
 
     def _count(self) -> None:
         now = self.ledger.funnel
@@ -169,7 +170,8 @@ class Outlet:
 
     def step(self, step: PreloadStep) -> None:
         """Tell of a step in a preload's life."""
-        self.reach(step)
+        (self._ledger or self.ledger).count(step)
+        self.trace(step)
         if self._steps is not None:
             self.door.publish(self._steps.send, step)
 

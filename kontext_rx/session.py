@@ -497,18 +497,18 @@ class Session:
         at = outlet.door.instant
         outlet.look()
         trimmed = self._history.add(message)
-        if is_user:
-            outlet.ask()
-        outlet.reach(
-            Added(
-                message_id=message_id,
-                role=message.role,
-                at=at,
-                number=self._history.users,
-                track_only=track_only and is_user,
-                after=self._link.newest,
-            )
+        added = Added(
+            message_id=message_id,
+            role=message.role,
+            at=at,
+            number=self._history.users,
+            track_only=track_only and is_user,
+            after=self._link.newest,
         )
+        if is_user:
+            outlet.ask(added)
+        else:
+            outlet.trace(added)
         if outlet.is_debugged:
             outlet.debug("Session: message-added", messageId=message_id, role=message.role)
         if is_user:
